@@ -1,0 +1,1 @@
+"""The real parts that run beneath Apudiaari on one machine: database, broker, issuers, supervisor."""
