@@ -1,0 +1,1 @@
+"""Plain facts that several services read: tables in the package, loaded once. They are data, not decisions."""
