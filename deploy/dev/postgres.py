@@ -137,9 +137,7 @@ class Postgres:
         argv = [str(self._bin / "postgres"), "-D", str(self.data)]
         argv += [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         # SIGINT is PostgreSQL's fast shutdown: a killed supervisor leaves a clean cluster behind.
-        return Program(
-            "PostgreSQL", argv, self._log, account=self._account, death_signal=signal.SIGINT, cwd=self.home
-        )
+        return Program("PostgreSQL", argv, self._log, account=self._account, death_signal=signal.SIGINT, cwd=self.home)
 
     # Addresses
 
@@ -167,8 +165,7 @@ class Postgres:
             password = self._passwords.setdefault(role, secrets.token_urlsafe(24))
             verb = "ALTER" if self._role_exists(role) else "CREATE"
             self.sql(
-                f"{verb} ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION"
-                f" PASSWORD '{password}';"
+                f"{verb} ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION PASSWORD '{password}';"
             )
         self._save_passwords()
 
@@ -180,21 +177,16 @@ class Postgres:
             self.sql(f"CREATE DATABASE {database} OWNER {service}_owner{source};")
         # Neither ownership nor these rights are copied with a template.
         self.sql(
-            f"REVOKE ALL ON DATABASE {database} FROM PUBLIC;"
-            f"GRANT CONNECT ON DATABASE {database} TO {service}_app;"
+            f"REVOKE ALL ON DATABASE {database} FROM PUBLIC;GRANT CONNECT ON DATABASE {database} TO {service}_app;"
         )
         self.sql("REVOKE ALL ON SCHEMA public FROM PUBLIC;", database)
 
     def clone_database(self, template: str, new: str) -> None:
         """Copy a database to the same service's roles. Ends the connections to the template."""
-        owner = self.sql(
-            "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = :'name';", name=template
-        )
+        owner = self.sql("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = :'name';", name=template)
         if not owner.endswith("_owner"):
             raise PartError(f"database {template} does not exist or belongs to no service")
-        self.sql(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :'name';", name=template
-        )
+        self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :'name';", name=template)
         self.create_database(new, owner.removesuffix("_owner"), template=template)
 
     def drop_database(self, database: str) -> None:

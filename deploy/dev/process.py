@@ -79,9 +79,7 @@ def unprivileged_account() -> Account | None:
 def spawn(program: Program) -> subprocess.Popen[bytes]:
     """Start the program and return at once; its output goes to its log file."""
     if threading.current_thread() is not threading.main_thread():
-        raise PartError(
-            f"{program.name} must be started from the main thread: it dies with the thread that starts it"
-        )
+        raise PartError(f"{program.name} must be started from the main thread: it dies with the thread that starts it")
     program.log.parent.mkdir(parents=True, exist_ok=True)
     account = program.account
     with program.log.open("ab") as log:
