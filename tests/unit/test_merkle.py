@@ -94,13 +94,13 @@ def test_completed_nodes_are_the_roots_of_their_leaves():
         frontier, completed = frontier.extend(leaves[at : at + step])
         nodes += completed
         at += step
-    assert [(n.level, n.ordinal) for n in sorted(nodes)] == [
+    assert [(n.level, n.index) for n in sorted(nodes)] == [
         *((8, i) for i in range(count // 256)),
         *((16, i) for i in range(2)),
     ]
-    for node in (n for n in nodes if n.level == 16 or n.ordinal % 37 == 0):
+    for node in (n for n in nodes if n.level == 16 or n.index % 37 == 0):
         width = 1 << node.level
-        assert node.hash == root_of(leaves[node.ordinal * width : (node.ordinal + 1) * width])
+        assert node.hash == root_of(leaves[node.index * width : (node.index + 1) * width])
 
 
 def test_extending_leaves_the_old_value_alone():

@@ -27,7 +27,7 @@ ROOTS = [Frontier().extend(LEAVES[:size]).frontier.root() for size in range(LARG
 
 def store_of(leaves: list[bytes]) -> dict[tuple[int, int], bytes]:
     stored = {(0, index): leaf for index, leaf in enumerate(leaves)}
-    stored.update({(n.level, n.ordinal): n.hash for n in Frontier().extend(leaves).completed})
+    stored.update({(n.level, n.index): n.hash for n in Frontier().extend(leaves).completed})
     return stored
 
 

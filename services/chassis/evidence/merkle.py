@@ -47,11 +47,12 @@ def parents_of(row: Sequence[bytes]) -> list[bytes]:
     return [sha256(_NODE + left + right).digest() for left, right in zip(pairs, pairs, strict=True)]
 
 
-class StoredNode(NamedTuple):
-    """The hash of a completed subtree of 2^level leaves, the ordinal-th (from 0) of its level (8, 16, …)."""
+@dataclass(frozen=True, slots=True, order=True)
+class StoredNode:
+    """The hash of a completed subtree of 2^level leaves, the index-th (from 0) of its level (8, 16, …)."""
 
     level: int
-    ordinal: int
+    index: int
     hash: bytes
 
 
