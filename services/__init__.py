@@ -1,0 +1,1 @@
+"""The services of Apudiaari and the chassis they stand on."""
