@@ -82,6 +82,10 @@ class Broker(ABC):
         self.forget()
         self.start()
 
+    def clear(self) -> None:
+        """Be as empty as after a start: no topic, no consumer group."""
+        self.wipe_and_start()
+
     def client_options(self) -> dict[str, Any]:
         """Options of a confluent-kafka client for the platform itself."""
         # The library reports each refused connection on stderr; readiness polls would fill the screen with them.

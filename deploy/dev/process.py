@@ -27,6 +27,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+FIRST_EPHEMERAL_PORT = 32_768
+"""From here on a client that polls a port without a listener can be given that port and connect to itself."""
+
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
@@ -159,7 +162,11 @@ def tail(log: Path, *, lines: int = 12) -> str:
 
 
 def require_free_port(port: int, wanted_by: str) -> None:
-    """Raise PortTaken when something listens on 127.0.0.1:port."""
+    """Raise PortTaken when something listens on 127.0.0.1:port, PartError when it is no port for us."""
+    if not 1024 <= port < FIRST_EPHEMERAL_PORT:
+        raise PartError(
+            f"port {port} for {wanted_by} is not between 1024 and {FIRST_EPHEMERAL_PORT - 1}; choose another"
+        )
     if not _bindable(port):
         raise PortTaken(
             f"port {port} on 127.0.0.1, which {wanted_by} needs, is taken. "
@@ -168,7 +175,7 @@ def require_free_port(port: int, wanted_by: str) -> None:
 
 
 def free_port() -> int:
-    """A free port under 32768. Above it a poll of a dead port can connect to itself (the ephemeral range)."""
+    """A free port below the ephemeral ones."""
     for port in random.SystemRandom().sample(range(20_000, 32_000), 200):
         if _bindable(port):
             return port

@@ -1,0 +1,1 @@
+"""Tests of Apudiaari, by what they need and prove."""

@@ -1,0 +1,1 @@
+"""Event schemas and the minimal shapes of HTTP answers."""

@@ -1,0 +1,1 @@
+"""Real processes of services, killed and started."""

@@ -1,0 +1,1 @@
+"""A service on real PostgreSQL and a real broker."""

@@ -1,0 +1,1 @@
+"""Benchmarks and kills under load."""

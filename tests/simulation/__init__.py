@@ -1,0 +1,1 @@
+"""Seeded histories of crashes, duplicates and rebalances, judged by a naive recomputation."""

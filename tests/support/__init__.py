@@ -1,0 +1,1 @@
+"""What tests share: migrated databases, real processes, and a record of what was not proven."""

@@ -1,0 +1,1 @@
+"""Pure rules, and the development parts by themselves."""
