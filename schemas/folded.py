@@ -131,10 +131,14 @@ def topic_schema(area: str) -> pl.Struct:
 ENVELOPES: Mapping[str, pl.Struct] = {area: topic_schema(area) for area in ("diary", "agreements", "billing")}
 
 
-def decode(raw: Sequence[bytes], schema: pl.Struct) -> pl.DataFrame:
+def as_text(raw: Sequence[bytes] | pl.Series) -> pl.Series:
+    """The records as one string column; made once and passed on, it need not be made again."""
+    return raw if isinstance(raw, pl.Series) else pl.Series("raw", raw, dtype=pl.Binary).cast(pl.String)
+
+
+def decode(raw: Sequence[bytes] | pl.Series, schema: pl.Struct) -> pl.DataFrame:
     """A frame of the columns of ``schema``, ``data`` a struct. One bad row raises ``polars.exceptions.PolarsError``."""
-    text = pl.Series("raw", raw, dtype=pl.Binary).cast(pl.String)
-    decoded = text.str.json_decode(schema)
+    decoded = as_text(raw).str.json_decode(schema)
     if len(decoded) != len(raw):
         raise pl.exceptions.ComputeError(f"{len(raw)} records decoded to {len(decoded)} rows")
     return decoded.struct.unnest()

@@ -1,0 +1,170 @@
+"""Which rows of a decoded slice the reader model must judge one by one.
+
+The law: a row that is not a suspect is read by the reader model without an error and with the same values (for the
+fields decoded; maps excepted). The reverse need not hold: a suspect costs time, never a wrong number. The mismatches
+that Polars hides are found in three places: fractions and huge integers in the raw text, numbers that became strings
+by their names or by what the strings look like, everything else by nulls, ranges, lengths, patterns and formats of the
+model itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from itertools import chain
+
+import polars as pl
+
+from schemas.envelope import Attributes
+from schemas.folded import ATTRIBUTES, as_text, folded_types
+from schemas.shape import Node, shape, walk
+
+FRACTION_OR_HUGE = r'"(?:\s|:\s*-?[0-9]+(?:[.eE]|[0-9]{15}))'
+"""A white space after a name is a suspect too: then the other patterns of names would not see what follows."""
+BARE_WORD = r"^(?:-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false)$"
+"""A string that may have been a number or a truth value in the JSON."""
+_DAY = r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+_TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+FORMAT_PATTERNS = {
+    "uuid": r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
+    "date": f"^{_DAY}$",
+    "moment": f"^{_DAY}T{_TIME}$",
+}
+DIGITS = r"^[0-9]{1,15}$"
+_NUMBERS = ("7", "12", "732", "12345", "1.50", "12.345")
+
+
+@dataclass(slots=True)
+class _Walk:
+    """What one walk over a slice has found: row numbers surely bad, and columns of strings still to be tried."""
+
+    bad: list[pl.Series] = field(default_factory=list)
+    strings: list[tuple[Node, pl.Series, pl.Series]] = field(default_factory=list)
+
+
+def suspects(raw: Sequence[bytes] | pl.Series, frame: pl.DataFrame, area: str) -> pl.Series:
+    """A mask over ``frame`` (made by :func:`schemas.folded.decode` from ``raw``): True where the reader must decide.
+
+    A row of an unknown type is judged by its envelope alone. ``frame`` may hold fewer fields than the models.
+    """
+    rows = pl.Series("row", range(frame.height), dtype=pl.UInt32)
+    found = _Walk()
+    found.bad.append(rows.filter(_suspect_text(as_text(raw), area)))
+    _fields(_envelope_node(), frame, rows, found)
+    for name, model in folded_types(area).items():
+        of_type = (frame["type"] == name).fill_null(False)
+        if of_type.all():
+            _value(shape(model), frame["data"], rows, found)
+        elif of_type.any():
+            _value(shape(model), frame["data"].filter(of_type), rows.filter(of_type), found)
+    _try_strings(found)
+    return rows.is_in(pl.concat(found.bad).implode()).rename("suspect")
+
+
+def _suspect_text(text: pl.Series, area: str) -> pl.Series:
+    mask = text.str.contains(FRACTION_OR_HUGE)
+    if pattern := _numeric_strings(area):
+        mask |= text.str.contains(pattern)
+    return mask
+
+
+@cache
+def _numeric_strings(area: str) -> str:
+    """Finds a bare number where the model wants a string of digits, which looks the same once decoded."""
+    nodes = chain.from_iterable(walk(shape(model)) for model in folded_types(area).values())
+    names = {path.rsplit(".", 1)[-1] for path, node in nodes if _numeric(node)}
+    if not names:
+        return ""
+    alone = "|".join(sorted(name for name in names if not name.endswith("[]")))
+    in_list = r"|[\[,]\s*[-0-9tf]" if any(name.endswith("[]") for name in names) else ""
+    return rf'"(?:{alone})":\s*[-0-9tf]{in_list}'
+
+
+def _numeric(node: Node) -> bool:
+    """Whether the model's own pattern is one of numbers: money, codes of digits."""
+    pattern = str(node.bounds.get("pattern", ""))
+    return bool(pattern) and any(re.search(pattern, n) for n in _NUMBERS) and not re.search(pattern, "abcd")
+
+
+@cache
+def _envelope_node() -> Node:
+    """The attributes as the frame has them: all strings, ``places`` absent on a copy."""
+    fields = {name: shape(Attributes).fields[name] for name in ATTRIBUTES}
+    return Node(kind="object", fields={name: _as_string(node) for name, node in fields.items()})
+
+
+def _as_string(node: Node) -> Node:
+    if node.kind == "integer":
+        return Node(kind="string", bounds={"pattern": DIGITS})
+    return replace(node, nullable=not node.must)
+
+
+def _fields(node: Node, frame: pl.DataFrame, rows: pl.Series, found: _Walk) -> None:
+    for name, child in node.fields.items():
+        if name in frame.columns:
+            _value(child, frame[name], rows, found)
+
+
+def _value(node: Node, values: pl.Series, rows: pl.Series, found: _Walk) -> None:
+    """Note the row numbers of ``values`` that break ``node``; ``rows`` is their row numbers."""
+    nulls = values.null_count()
+    if nulls and not node.nullable:
+        found.bad.append(rows.filter(values.is_null()))
+    if nulls == len(values):
+        return
+    if nulls:
+        present = values.is_not_null()
+        values, rows = values.filter(present), rows.filter(present)
+    if node.kind == "object":
+        _fields(node, values.struct.unnest(), rows, found)
+    elif node.kind == "array":
+        _array(node, values, rows, found)
+    elif node.kind == "integer":
+        _between(values, node.bounds.get("ge"), node.bounds.get("le"), rows, found)
+    elif node.kind == "string":
+        found.strings.append((node, values, rows))
+
+
+def _array(node: Node, values: pl.Series, rows: pl.Series, found: _Walk) -> None:
+    assert node.item is not None
+    lengths = values.list.len()
+    _between(lengths, node.bounds.get("min_items"), node.bounds.get("max_items"), rows, found)
+    flat = pl.DataFrame({"row": rows, "value": values}).filter(lengths > 0).explode("value")
+    _value(node.item, flat["value"], flat["row"], found)
+
+
+def _between(values: pl.Series, low: int | str | None, high: int | str | None, rows: pl.Series, found: _Walk) -> None:
+    least, most = values.min(), values.max()
+    if isinstance(low, int) and isinstance(least, int) and least < low:
+        found.bad.append(rows.filter(values < low))
+    if isinstance(high, int) and isinstance(most, int) and most > high:
+        found.bad.append(rows.filter(values > high))
+
+
+def _try_strings(found: _Walk) -> None:
+    """One query asks which columns hold anything wrong, over distinct values; only those are looked at closely."""
+    queries = [
+        _wrong(node, pl.lit(values).unique()).any().alias(str(number))
+        for number, (node, values, _) in enumerate(found.strings)
+    ]
+    wrong = pl.select(queries).row(0) if queries else ()
+    for (node, values, rows), is_wrong in zip(found.strings, wrong, strict=True):
+        if is_wrong:
+            mask = pl.select(_wrong(node, pl.lit(values))).to_series()
+            found.bad.append(rows.filter(mask))
+
+
+def _wrong(node: Node, values: pl.Expr) -> pl.Expr:
+    pattern = str(node.bounds.get("pattern") or FORMAT_PATTERNS.get(node.format, ""))
+    wrong = [~values.str.contains(pattern)] if pattern else []
+    if not node.format and not _numeric(node):
+        wrong.append(values.str.contains(BARE_WORD))
+    if node.format in {"date", "moment"}:
+        days = values.str.head(10).str.to_date("%Y-%m-%d", strict=False)
+        wrong.append(days.is_null() | (days.dt.year() < 1))
+    if "min_length" in node.bounds or "max_length" in node.bounds:
+        least, most = int(node.bounds.get("min_length", 0)), int(node.bounds.get("max_length", 1 << 30))
+        wrong.append(~values.str.len_chars().is_between(least, most))
+    return pl.any_horizontal(wrong)
