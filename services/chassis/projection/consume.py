@@ -1,0 +1,177 @@
+"""From a Kafka consumer to a projector: one batch at a time when live, overlapped when a long log is read again.
+
+Law: offsets are committed to Kafka only after the database has committed, and are the ones stored there; they never run
+ahead. The consumer is told to pause, to seek, or to read again from the start; it is never told to skip.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from services.chassis.projection import metrics, registry
+from services.chassis.projection.projector import Prepared, Projector, Stale
+
+LOGGER = logging.getLogger(__name__)
+HOLD_POLL_SECONDS = 0.2
+AGAIN_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+"""Back-off of reading again from the start while a partition is ahead, and of a database that is away."""
+
+
+class Driver:
+    """Hands a consumer's records to a projector and steers the consumer by what came of them."""
+
+    def __init__(self, projector: Projector) -> None:
+        self.projector = projector
+        self._paused: dict[TopicPartition, str] = {}
+        self._ahead: dict[TopicPartition, int] = {}
+        self._wakers: set[asyncio.Task[None]] = set()
+
+    async def handle(self, consumer: AIOKafkaConsumer, records: Iterable[ConsumerRecord]) -> None:
+        """Prepare and write one batch; on any trouble leave the database as it is and read the batch again."""
+        for topic, parts in _by_topic(records).items():
+            try:
+                prepared = await self.projector.prepare(topic, parts)
+                await self.write(consumer, prepared)
+            except Stale:
+                await self._again(consumer, topic, parts)
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                LOGGER.exception("batch not written; it is read again", extra={"topic": topic})
+                metrics.FAILURES.labels(self.projector.spec.name).inc()
+                await asyncio.sleep(AGAIN_SECONDS[1])
+                await self._again(consumer, topic, parts)
+
+    async def write(self, consumer: AIOKafkaConsumer, prepared: Prepared) -> None:
+        """Write a prepared batch, then commit its offsets and steer."""
+        started = time.perf_counter()
+        await self.projector.write(prepared)
+        metrics.observe(self.projector, prepared, time.perf_counter() - started)
+        offsets = {TopicPartition(prepared.topic, p): part.resume for p, part in prepared.taken.items()}
+        with suppress(KafkaError):  # The group was lost, or the broker is away: the database position decides.
+            await consumer.commit(offsets)
+        for partition, part in prepared.taken.items():
+            self._steer(consumer, TopicPartition(prepared.topic, partition), part.stopped, part.resume)
+
+    def _steer(self, consumer: AIOKafkaConsumer, where: TopicPartition, stopped: str, resume: int) -> None:
+        if not stopped:
+            self._ahead.pop(where, None)
+            return
+        if where not in consumer.assignment():
+            return
+        LOGGER.warning("partition %s-%d stopped: %s", where.topic, where.partition, stopped)
+        consumer.pause(where)
+        consumer.seek(where, resume)
+        self._paused[where] = stopped
+        if stopped == "ahead":
+            self._later(self._read_again(consumer, where))
+        elif stopped == "hold":
+            self._later(self._await_release(consumer, where))
+
+    def _later(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._wakers.add(task)
+        task.add_done_callback(self._wakers.discard)
+
+    async def _read_again(self, consumer: AIOKafkaConsumer, where: TopicPartition) -> None:
+        """An absence waits: the relay may still be writing what is missing, before or behind what was read."""
+        times = self._ahead.get(where, 0)
+        self._ahead[where] = times + 1
+        await asyncio.sleep(AGAIN_SECONDS[min(times, len(AGAIN_SECONDS) - 1)])
+        if where in consumer.assignment():
+            with suppress(KafkaError):
+                await consumer.seek_to_beginning(where)
+            self._resume(consumer, where)
+
+    async def _await_release(self, consumer: AIOKafkaConsumer, where: TopicPartition) -> None:
+        while True:
+            await asyncio.sleep(HOLD_POLL_SECONDS)
+            with suppress(Exception):
+                async with self.projector.database.reading() as connection:
+                    if where.topic not in await registry.held(connection, self.projector.spec.name):
+                        break
+        await self.projector.load()
+        self._resume(consumer, where)
+
+    def _resume(self, consumer: AIOKafkaConsumer, where: TopicPartition) -> None:
+        self._paused.pop(where, None)
+        if where in consumer.assignment():
+            consumer.resume(where)
+
+    async def _again(
+        self, consumer: AIOKafkaConsumer, topic: str, parts: Mapping[int, Sequence[ConsumerRecord]]
+    ) -> None:
+        """Take the batch again from where the database stands."""
+        while True:
+            try:
+                await self.projector.load()
+                break
+            except Exception:
+                LOGGER.warning("the database is away; waiting")
+                await asyncio.sleep(AGAIN_SECONDS[2])
+        for partition, records in parts.items():
+            where = TopicPartition(topic, partition)
+            if where in consumer.assignment():
+                consumer.seek(where, records[0].offset)
+
+    async def close(self) -> None:
+        """Stop waiting for anything."""
+        for task in list(self._wakers):
+            task.cancel()
+
+
+def _by_topic(records: Iterable[ConsumerRecord]) -> dict[str, dict[int, list[ConsumerRecord]]]:
+    grouped: dict[str, dict[int, list[ConsumerRecord]]] = {}
+    for record in records:
+        grouped.setdefault(record.topic, {}).setdefault(record.partition, []).append(record)
+    return grouped
+
+
+async def catch_up(consumer: AIOKafkaConsumer, driver: Driver, *, max_records: int = 20_000) -> None:
+    """Read and write for ever, overlapped: while one batch is written, the next is fetched, decoded and folded.
+
+    Cancel it to stop. After :class:`Stale` everything is taken again from the database's positions.
+    """
+    queue: asyncio.Queue[tuple[Prepared, dict[int, list[ConsumerRecord]]]] = asyncio.Queue(maxsize=1)
+
+    async def fetch() -> None:
+        while True:
+            fetched = await consumer.getmany(timeout_ms=200, max_records=max_records)
+            for topic, parts in _by_topic(r for batch in fetched.values() for r in batch).items():
+                await queue.put((await driver.projector.prepare(topic, parts), parts))
+
+    while True:
+        reader = asyncio.create_task(fetch())
+        try:
+            while True:
+                got = asyncio.create_task(queue.get())
+                await asyncio.wait({got, reader}, return_when=asyncio.FIRST_COMPLETED)
+                if not got.done():
+                    got.cancel()
+                    reader.result()
+                await driver.write(consumer, got.result()[0])
+        except Stale:
+            LOGGER.info("positions moved underneath; taking up from the database")
+        finally:
+            reader.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await reader
+        queue = asyncio.Queue(maxsize=1)
+        await driver.projector.load()
+        await seek_to_stored(consumer, driver.projector)
+
+
+async def seek_to_stored(consumer: AIOKafkaConsumer, projector: Projector) -> None:
+    """Move a consumer with its own assignment to the offsets of the database; a hint, which the rule checks."""
+    async with projector.database.reading() as connection:
+        parts = await registry.partitions(connection, projector.spec.name, projector.version)
+    for part in parts:
+        consumer.seek(TopicPartition(part.topic, part.partition), part.offset)

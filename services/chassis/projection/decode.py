@@ -1,0 +1,145 @@
+"""Raw records of one topic become one frame, or are named as poison. Pure; runs in a worker thread.
+
+Law: a row in the frame was accepted by the reader model, or is one that the reader would accept with the same values
+(:mod:`schemas.suspects`). Whether a doubtful row is good is decided by the reader model alone.
+
+Frame columns: ``position`` Int64, ``partition`` Int32, ``type`` (short name), ``event_id``, ``subject``, ``version``
+Int64, ``time``, ``recordedtime``, ``places`` (strings), ``data`` (struct of the source's fields), in the order of the records.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
+
+import orjson
+import polars as pl
+
+from schemas.folded import ATTRIBUTES, SLICE_EVENTS, as_text, decode, envelope, polars_schema, prune, union
+from schemas.suspects import suspects
+from schemas.upcasters import UPCASTERS, read
+from services.chassis.projection.model import Source
+
+
+class Raw(NamedTuple):
+    """A record that the rule lets through: its place, and the exact bytes."""
+
+    position: int
+    partition: int
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A decoded slice. ``poison``: index of a record → why it was refused. ``ignored``: count per type not folded."""
+
+    frame: pl.DataFrame
+    poison: Mapping[int, str]
+    ignored: Mapping[str, int]
+
+
+@cache
+def schema_of(source: Source) -> pl.Struct:
+    """The envelope of the source's own types, pruned to what the fold reads."""
+    data = union(polars_schema(model) for model in source.types)
+    return envelope(prune(data, source.keep) if source.keep else data)
+
+
+def decode_records(source: Source, records: Sequence[Raw]) -> Decoded:
+    """Decode, check and shape the records of one topic."""
+    frames: list[pl.DataFrame] = []
+    poison: dict[int, str] = {}
+    for start in range(0, len(records), SLICE_EVENTS):
+        piece = records[start : start + SLICE_EVENTS]
+        frame, bad = _decode_slice(source, piece)
+        frames.append(frame.with_columns((pl.col("row") + start).cast(pl.Int64)))
+        poison.update({start + row: reason for row, reason in bad.items()})
+    frame = pl.concat(frames) if frames else _empty(source)
+    return _shaped(source, records, frame, poison)
+
+
+def _decode_slice(source: Source, records: Sequence[Raw]) -> tuple[pl.DataFrame, dict[int, str]]:
+    """The slice as a frame with its row numbers, the refused rows left out."""
+    schema = schema_of(source)
+    text = as_text([record.value for record in records])
+    try:
+        frame = decode(text, schema)
+    except (pl.exceptions.PolarsError, UnicodeDecodeError):
+        return _one_by_one(source, records, range(len(records)))
+    doubtful = suspects(text, frame, source.topic.owner) | frame["type"].is_in(list(UPCASTERS)).fill_null(True)
+    numbered = frame.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
+    if not doubtful.any():
+        return numbered, {}
+    judged, poison = _one_by_one(source, records, doubtful.arg_true().to_list())
+    return pl.concat([numbered.filter(~doubtful), judged]).sort("row"), poison
+
+
+def _one_by_one(source: Source, records: Sequence[Raw], rows: Sequence[int]) -> tuple[pl.DataFrame, dict[int, str]]:
+    """The reader model decides; what it accepts is decoded again from what it read."""
+    accepted: list[tuple[int, bytes]] = []
+    poison: dict[int, str] = {}
+    for row in rows:
+        try:
+            accepted.append((row, _as_read(records[row].value)))
+        except ValueError as refusal:
+            poison[row] = _reason(refusal)
+    if not accepted:
+        return _empty(source), poison
+    frame = decode([value for _, value in accepted], schema_of(source))
+    numbers = pl.Series("row", [row for row, _ in accepted], dtype=pl.Int64)
+    return frame.insert_column(0, numbers), poison
+
+
+def _as_read(raw: bytes) -> bytes:
+    """The event again, with the values that the reader found and the newest type."""
+    event = read(raw)
+    plain = event.attributes.model_dump(mode="json", exclude={"data"})
+    head = {name: str(plain[name]) for name in ATTRIBUTES}
+    data = event.data.model_dump(mode="json", exclude_none=True) if event.data is not None else {}
+    return orjson.dumps({**head, "type": event.type, "data": data})
+
+
+def _reason(refusal: ValueError) -> str:
+    """Why, without the values: they may be anything."""
+    errors = getattr(refusal, "errors", None)
+    if errors is None:
+        return str(refusal)[:400]
+    found = errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(f"/{'/'.join(map(str, item['loc']))}: {item['msg']}" for item in found)[:400]
+
+
+def _empty(source: Source) -> pl.DataFrame:
+    schema = schema_of(source)
+    return pl.DataFrame(schema={"row": pl.Int64, **{field.name: field.dtype for field in schema.fields}})
+
+
+def _shaped(source: Source, records: Sequence[Raw], frame: pl.DataFrame, poison: dict[int, str]) -> Decoded:
+    """Types and positions checked against the header, columns typed, foreign types counted and left out."""
+    places = pl.DataFrame(
+        {
+            "row": range(len(records)),
+            "position": [r.position for r in records],
+            "partition": [r.partition for r in records],
+        },
+        schema={"row": pl.Int64, "position": pl.Int64, "partition": pl.Int32},
+    )
+    frame = frame.rename({"position": "claimed", "id": "event_id", "streamversion": "version"})
+    frame = frame.join(places, on="row", how="left", maintain_order="left").with_columns(
+        pl.col("claimed").cast(pl.Int64, strict=False), pl.col("version").cast(pl.Int64, strict=False)
+    )
+    liars = frame.filter(pl.col("claimed").ne_missing(pl.col("position")))["row"].to_list()
+    poison.update(dict.fromkeys(liars, "/position: differs from the record's header"))
+    wanted = pl.col("type").is_in([model.TYPE for model in source.types])
+    foreign = Counter(frame.filter(~wanted)["type"].to_list())
+    frame = frame.filter(wanted & ~pl.col("row").is_in(liars)).with_columns(
+        pl.col("type").str.extract(r"\.([A-Za-z]+)\.v[0-9]+$")
+    )
+    return Decoded(frame.select(*FRAME), poison, foreign)
+
+
+FRAME = (
+    "row", "position", "partition", "type", "event_id", "subject", "version", "time", "recordedtime", "places", "data",
+)  # fmt: skip
