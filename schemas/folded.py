@@ -9,7 +9,7 @@ keeps the first, the reader the last); no writer of ours can make one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -42,16 +42,17 @@ class Check(NamedTuple):
 
 def polars_schema(model: type[BaseModel]) -> pl.Struct:
     """The struct of a model's data. Maps (``items`` of an agreement) are left out: no fold reads them."""
-    return _struct(shape(model))
+    return struct_of(shape(model))
 
 
-def _struct(node: Node) -> pl.Struct:
+def struct_of(node: Node) -> pl.Struct:
+    """The struct of an object's shape."""
     return pl.Struct({name: _dtype(child) for name, child in node.fields.items() if child.kind != "map"})
 
 
 def _dtype(node: Node) -> pl.DataType:
     if node.kind == "object":
-        return _struct(node)
+        return struct_of(node)
     if node.kind == "array":
         assert node.item is not None
         return pl.List(_dtype(node.item))
@@ -151,14 +152,19 @@ def required_paths(model: type[BaseModel]) -> tuple[str, ...]:
     A field with a default other than null is among them: its absence is lawful, and only the reader knows the
     default, so such a row is a suspect.
     """
-    return tuple(path for path, node in walk(shape(model)) if not node.nullable)
+    return tuple(path for path, node in _columns(model) if not node.nullable)
+
+
+def _columns(model: type[BaseModel]) -> Iterator[tuple[str, Node]]:
+    """The values that a frame has: maps and what is in them are left out."""
+    return ((path, node) for path, node in walk(shape(model)) if node.kind != "map" and "{}" not in path)
 
 
 @cache
 def checks(model: type[BaseModel]) -> tuple[Check, ...]:
     """Everything the reader checks in a value, by path."""
     found: list[Check] = []
-    for path, node in walk(shape(model)):
+    for path, node in _columns(model):
         if not node.nullable:
             found.append(Check(path, "required", None))
         found += [Check(path, kind, bound) for kind, bound in node.bounds.items()]

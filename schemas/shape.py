@@ -1,7 +1,7 @@
 """The shape of an event model as a small tree, read from its JSON Schema, so that the model is the only definition.
 
 Polars schemas, null checks, the compatibility report and the catalogue are all walks over this tree. A path is written
-``visit.acts[].coverage.status``; ``[]`` stands for every element.
+``visit.acts[].coverage.status``; ``[]`` stands for every element of an array, ``{}`` for every value of a map.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ BOUNDS = {
     "maxLength": "max_length",
     "minItems": "min_items",
     "maxItems": "max_items",
+    "enum": "enum",
 }
 FORMATS = {"uuid": "uuid", "date-time": "moment", "date": "date"}
 
@@ -38,7 +39,7 @@ class Node:
     nullable: bool = False
     default: Any = None
     format: str = ""
-    bounds: dict[str, int | str] = field(default_factory=dict)
+    bounds: dict[str, Any] = field(default_factory=dict)
     fields: dict[str, Node] = field(default_factory=dict)
     item: Node | None = None
 
@@ -61,6 +62,8 @@ def _node(schema: dict[str, Any], defs: dict[str, Any], *, must: bool, default: 
     branch = branches[0]
     while "$ref" in branch:
         branch = defs[branch["$ref"].rsplit("/", 1)[1]]
+    if "const" in branch:
+        branch = branch | {"enum": [branch["const"]]}
     kind = _kind(branch)
     required = set(branch.get("required", ()))
     return Node(
@@ -74,8 +77,16 @@ def _node(schema: dict[str, Any], defs: dict[str, Any], *, must: bool, default: 
             name: _node(part, defs, must=name in required, default=part.get("default"))
             for name, part in branch.get("properties", {}).items()
         },
-        item=_node(branch["items"], defs, must=True, default=None) if kind == "array" else None,
+        item=_node(element, defs, must=True, default=None) if (element := _element(branch, kind)) else None,
     )
+
+
+def _element(branch: dict[str, Any], kind: str) -> dict[str, Any] | None:
+    """The schema of an array's elements or of a map's values; None for a map of anything."""
+    if kind == "array":
+        return dict(branch["items"])
+    values = [*branch.get("patternProperties", {}).values(), branch.get("additionalProperties")]
+    return values[0] if kind == "map" and isinstance(values[0], dict) else None
 
 
 def _kind(branch: dict[str, Any]) -> str:
@@ -94,6 +105,6 @@ def walk(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:
         yield below, child
         yield from walk(child, below)
     if node.item is not None:
-        below = f"{path}[]"
+        below = f"{path}[]" if node.kind == "array" else f"{path}{{}}"
         yield below, node.item
         yield from walk(node.item, below)

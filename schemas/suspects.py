@@ -10,7 +10,7 @@ model itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import chain
@@ -49,32 +49,42 @@ def suspects(raw: Sequence[bytes] | pl.Series, frame: pl.DataFrame, area: str) -
 
     A row of an unknown type is judged by its envelope alone. ``frame`` may hold fewer fields than the models.
     """
+    return mask(raw, frame, _shapes(area))
+
+
+@cache
+def _shapes(area: str) -> Mapping[str, Node]:
+    return {name: shape(model) for name, model in folded_types(area).items()}
+
+
+def mask(raw: Sequence[bytes] | pl.Series, frame: pl.DataFrame, shapes: Mapping[str, Node]) -> pl.Series:
+    """The same with any shapes by type; for old versions."""
     rows = pl.Series("row", range(frame.height), dtype=pl.UInt32)
     found = _Walk()
-    found.bad.append(rows.filter(_suspect_text(as_text(raw), area)))
+    found.bad.append(rows.filter(_suspect_text(as_text(raw), shapes.values())))
     _fields(_envelope_node(), frame, rows, found)
-    for name, model in folded_types(area).items():
+    for name, node in shapes.items():
         of_type = (frame["type"] == name).fill_null(False)
         if of_type.all():
-            _value(shape(model), frame["data"], rows, found)
+            _value(node, frame["data"], rows, found)
         elif of_type.any():
-            _value(shape(model), frame["data"].filter(of_type), rows.filter(of_type), found)
+            _value(node, frame["data"].filter(of_type), rows.filter(of_type), found)
     _try_strings(found)
     return rows.is_in(pl.concat(found.bad).implode()).rename("suspect")
 
 
-def _suspect_text(text: pl.Series, area: str) -> pl.Series:
-    mask = text.str.contains(FRACTION_OR_HUGE)
-    if pattern := _numeric_strings(area):
-        mask |= text.str.contains(pattern)
-    return mask
+def _suspect_text(text: pl.Series, shapes: Iterable[Node]) -> pl.Series:
+    found = text.str.contains(FRACTION_OR_HUGE)
+    if pattern := _numeric_strings(shapes):
+        found |= text.str.contains(pattern)
+    return found
 
 
-@cache
-def _numeric_strings(area: str) -> str:
+def _numeric_strings(shapes: Iterable[Node]) -> str:
     """Finds a bare number where the model wants a string of digits, which looks the same once decoded."""
-    nodes = chain.from_iterable(walk(shape(model)) for model in folded_types(area).values())
-    names = {path.rsplit(".", 1)[-1] for path, node in nodes if _numeric(node)}
+    names = {
+        path.rsplit(".", 1)[-1] for path, node in chain.from_iterable(walk(shape) for shape in shapes) if _numeric(node)
+    }
     if not names:
         return ""
     alone = "|".join(sorted(name for name in names if not name.endswith("[]")))
