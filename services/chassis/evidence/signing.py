@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -133,6 +133,19 @@ def parse_public_key(text: str) -> PublicKey:
     return key
 
 
+def key_list(keys: Iterable[PublicKey]) -> dict[str, object]:
+    """The JSON in which public keys are handed out: `{"keys": [verifier key, …]}`."""
+    return {"keys": [key.text for key in keys]}
+
+
+def parse_key_list(handed_out: Mapping[str, object]) -> tuple[PublicKey, ...]:
+    """Read a key list; other fields are ignored. Raises BadNote if it holds no key or a malformed one."""
+    texts = handed_out.get("keys")
+    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
+        raise BadNote('a key list is {"keys": ["<name>+<id>+<key>", …]} with at least one key')
+    return tuple(parse_public_key(text) for text in texts)
+
+
 def decode_base64(text: str) -> bytes:
     """Standard base64 in its one canonical form. Raises BadNote."""
     try:
@@ -165,7 +178,7 @@ def verify_note(note: str, public_keys: Iterable[PublicKey]) -> VerifiedNote:
     Raises BadNote.
     """
     known = {(key.name, key.id_bytes): key for key in public_keys}
-    text, signatures = _split_note(note)
+    text, signatures = split_note(note)
     signers = []
     for name, key_id, signature in signatures:
         key = known.get((name, key_id))
@@ -230,6 +243,20 @@ def sign_statement(kind: str, text: str, sign: Sign) -> str:
     return base64.b64encode(sign(statement_message(kind, text))).decode()
 
 
+def verify_statement(kind: str, text: str, key_id: str, signature: str, public_keys: Iterable[PublicKey]) -> PublicKey:
+    """The known key that signed the statement. Raises BadNote."""
+    key = find_key(key_id, public_keys)
+    if key is None:
+        raise BadNote(f"{key_id[:100]} is not a known key")
+    try:
+        message = statement_message(kind, text)
+    except UnicodeEncodeError as error:
+        raise BadNote("the statement is not Unicode") from error
+    if not key.verifies(decode_base64(signature), message):
+        raise BadNote(f"the signature of {key.key_id} is wrong")
+    return key
+
+
 def find_key(key_id: str, public_keys: Iterable[PublicKey]) -> PublicKey | None:
     """The known key of that id."""
     return next((key for key in public_keys if key.key_id == key_id), None)
@@ -240,8 +267,8 @@ def _signature_line(key: SigningKey, text: str) -> str:
     return f"— {key.name} {signature}\n"
 
 
-def _split_note(note: str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
-    """The text of a note and its signatures as (name, key id, signature)."""
+def split_note(note: str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
+    """The text of a note and its signatures as (name, key id, signature), unverified. Raises BadNote."""
     body, blank, tail = note.rpartition("\n\n")
     if not blank or not tail.endswith("\n") or len(note) > _MAX_NOTE_BYTES:
         raise BadNote("a note is a text, an empty line and signature lines")
