@@ -60,6 +60,10 @@ class Broker(ABC):
             return False
         return seen.cluster_id == self.cluster_id and bool(seen.brokers)
 
+    def may_try_again(self) -> bool:
+        """Whether a failed start may be repeated: never, for a broker."""
+        return False
+
     def start(self, *, within_s: float = 40) -> None:
         """Prepare, start and wait until the broker answers."""
         self.prepare()

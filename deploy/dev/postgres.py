@@ -10,7 +10,6 @@ Rights (design.md §10): database `apudiaari_<service>` belongs to `<service>_ow
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -29,10 +28,10 @@ from deploy.dev.process import (
     PartError,
     Program,
     kill9,
-    require_alive,
     require_free_port,
     spawn,
     stop,
+    tail,
     unprivileged_account,
     wait_until,
 )
@@ -102,11 +101,16 @@ class Postgres:
                 wait_until(self.ready, self._process, self.program, within_s=within_s)
             except PartDied:
                 # After a kill -9 the last backends may still hold the shared memory for a moment.
-                if time.monotonic() > deadline or not self._memory_in_use():
+                if time.monotonic() > deadline or not self.may_try_again():
                     raise
                 time.sleep(0.1)
             else:
                 return
+
+    def may_try_again(self) -> bool:
+        """Whether a start failed only because what a killed server held is not yet released."""
+        last_words = tail(self._log)
+        return "shared memory block" in last_words or "postmaster.pid" in last_words
 
     def stop(self) -> None:
         """Fast shutdown: open transactions are rolled back, committed ones are on disk."""
@@ -268,13 +272,6 @@ class Postgres:
         )
         if done.returncode != 0:
             raise PartError(f"{name} failed: {done.stderr.strip() or done.stdout.strip()}")
-
-    def _memory_in_use(self) -> bool:
-        assert self._process is not None
-        with contextlib.suppress(PartDied):
-            require_alive(self._process, self.program)
-        log = self._log.read_text(errors="replace")[-2_000:]
-        return "shared memory block" in log or "postmaster.pid" in log
 
     @property
     def _password_file(self) -> Path:
