@@ -1,7 +1,7 @@
 """One batch of commands becomes events: the body of the append transaction (design.md §4).
 
-Law: nothing here commits. The head row is locked before anything is read; positions, times, feed places, bytes and trees
-are given under that lock and in the order of the commands. A refused command leaves its neighbours as they are.
+Law: nothing here commits. The head row is locked before anything is read; positions, times, feed places, bytes and
+trees are given under that lock and in the order of the commands. A refused command leaves its neighbours as they are.
 """
 
 from __future__ import annotations
@@ -184,6 +184,7 @@ def _row(spec: LogSpec, placed: Placed, head: store.Head) -> tuple[Any, ...]:
     row = (
         placed.position, placed.id, event.stream, placed.version, event.data.TYPE, event.key, partition,
         head.tail_positions[partition], head.tail_leaves[partition], placed.recorded, placed.command.id, leaf, body,
+        placed.command.trace,
     )  # fmt: skip
     head.tail_positions[partition], head.tail_leaves[partition] = placed.position, leaf
     return row

@@ -22,6 +22,7 @@ class Command:
     """A wish of a client. ``digest`` covers kind, target and body, so that a reused id is seen.
 
     ``private`` is what must not enter the log (keys, names): it is not part of the digest and reaches only ``project``.
+    ``trace`` is the W3C traceparent of the request; it travels as a Kafka header.
     """
 
     id: UUID
@@ -30,14 +31,22 @@ class Command:
     digest: bytes
     target: str = ""
     private: Any = None
+    trace: str = ""
 
     @classmethod
     def of(
-        cls, command_id: UUID, payload: BaseModel, principal: Principal, *, target: str = "", private: Any = None
+        cls,
+        command_id: UUID,
+        payload: BaseModel,
+        principal: Principal,
+        *,
+        target: str = "",
+        private: Any = None,
+        trace: str = "",
     ) -> Command:
         """A command whose handler is found by the type of ``payload``; ``target`` is the id in the path, if any."""
         content = f"{type(payload).__name__}\n{target}\n{payload.model_dump_json()}".encode()
-        return cls(command_id, payload, principal, hashlib.sha256(content).digest(), target, private)
+        return cls(command_id, payload, principal, hashlib.sha256(content).digest(), target, private, trace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +124,8 @@ class NoContext:
 class Handler:
     """One command: which streams it needs, and its decision.
 
-    ``decide(command, states, context, now)`` is pure; it raises :class:`~services.chassis.errors.ApudiaariError` to refuse,
-    and asks ``access.require`` wherever the right depends on what is recorded.
+    ``decide(command, states, context, now)`` is pure; it raises :class:`~services.chassis.errors.ApudiaariError` to
+    refuse, and asks ``access.require`` wherever the right depends on what is recorded.
     """
 
     streams: Callable[[Command], Sequence[str]]

@@ -51,11 +51,11 @@ _MOVE = text(
 )
 _EVENTS = text(
     "INSERT INTO log.events (position, event_id, stream, stream_version, type, key, partition, previous_position, "
-    "previous_leaf, recorded, command_id, leaf, body) SELECT * FROM unnest(CAST(:position AS bigint[]), "
+    "previous_leaf, recorded, command_id, leaf, body, trace) SELECT * FROM unnest(CAST(:position AS bigint[]), "
     "CAST(:event_id AS uuid[]), CAST(:stream AS text[]), CAST(:stream_version AS int[]), CAST(:type AS text[]), "
     "CAST(:key AS text[]), CAST(:partition AS smallint[]), CAST(:previous_position AS bigint[]), "
     "CAST(:previous_leaf AS bytea[]), CAST(:recorded AS timestamptz[]), CAST(:command_id AS uuid[]), "
-    "CAST(:leaf AS bytea[]), CAST(:body AS bytea[]))"
+    "CAST(:leaf AS bytea[]), CAST(:body AS bytea[]), CAST(:trace AS text[]))"
 )
 _COMMANDS = text(
     "INSERT INTO log.commands (command_id, digest, position, answer) SELECT id, digest, position, answer::jsonb "
@@ -152,7 +152,7 @@ async def insert_nodes(connection: AsyncConnection, completed: Sequence[tuple[st
 
 _EVENT_COLUMNS = (
     "position", "event_id", "stream", "stream_version", "type", "key", "partition", "previous_position",
-    "previous_leaf", "recorded", "command_id", "leaf", "body",
+    "previous_leaf", "recorded", "command_id", "leaf", "body", "trace",
 )  # fmt: skip
 _ENTRY_COLUMNS = ("feed", "sequence", "position", "recorded", "leaf", "previous_leaf", "body")
 

@@ -37,6 +37,7 @@ events = sa.Table(
     sa.Column("command_id", sa.Uuid, nullable=False),
     sa.Column("leaf", sa.LargeBinary, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("trace", sa.Text, nullable=False, server_default="", comment="W3C traceparent of the request"),
     sa.UniqueConstraint("stream", "stream_version", name="events_stream_version"),
 )
 commands = sa.Table(

@@ -4,7 +4,7 @@ Law: a row in the frame was accepted by the reader model, or is one that the rea
 (:mod:`schemas.suspects`). Whether a doubtful row is good is decided by the reader model alone.
 
 Frame columns: ``position`` Int64, ``partition`` Int32, ``type`` (short name), ``event_id``, ``subject``, ``version``
-Int64, ``time``, ``recordedtime``, ``places`` (strings), ``data`` (struct of the source's fields), in the order of the records.
+Int64, ``time``, ``recordedtime``, ``places`` (strings), ``data`` (struct of the source's fields), in record order.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One version of one projection: takes batches of records, and moves its tables and positions in one transaction.
 
 Law (design.md §6):
-- The position row is the truth. It is locked before anything is written; what was prepared from another position than the
-  row now has is thrown away (a zombie waits on the lock, and then finds nothing to do).
+- The position row is the truth. It is locked before anything is written; what was prepared from another position than
+  the row now has is thrown away (a zombie waits on the lock, and then finds nothing to do).
 - The rule decides what is folded: :mod:`services.chassis.rule`. A contradiction halts, an absence waits.
 - Applied, Ignored and Parked move the position; Halted does not.
 - While a hold stands, nothing beyond it is folded, by any version.
@@ -39,8 +39,8 @@ class Record(Protocol):
 class Taken:
     """What the rule let through of one partition's records, and where it stopped.
 
-    ``start`` and ``end``: tails before and after; ``resume``: the offset to read next; ``stopped``: why the rest of the batch
-    was left (``ahead``, ``hold``, ``forked``, ``halted``), empty if it was not.
+    ``start`` and ``end``: tails before and after; ``resume``: the offset to read next; ``stopped``: why the rest of the
+    batch was left (``ahead``, ``hold``, ``forked``, ``halted``), empty if it was not.
     """
 
     start: Tail

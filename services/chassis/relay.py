@@ -1,0 +1,331 @@
+"""The relay: puts the log and the feeds on Kafka. The topic is derived; the relay keeps nothing (design.md §5).
+
+Law:
+- Published is what the rule folds from the topic, never what was sent.
+- Per partition: log order, stored bytes, one unacknowledged batch at a time. Any error, or an acknowledged offset that is
+  not larger than the last, ends the term: everything is asked again with new clients.
+- A record read back must be in the store with the same leaf; else the topic is ahead of a restored store, or forked.
+  The relay then stops and says so; it never publishes over a contradiction.
+- A seal names a log row read earlier, and is written only after every partition was read back as folding to it.
+- Leadership only saves work. Two leaders make repeats, which everybody drops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.topics import Topic, authority_topic
+from services.chassis import relay_store as store
+from services.chassis.db import Database, Listener
+from services.chassis.relay_metrics import LAG, LEADER, PUBLISHED, SEALED, TERMS
+from services.chassis.rule import Link, NotOurs, Stand, Tail, Verdict, headers_of, link_of
+from services.chassis.seal import seal_bytes
+from services.chassis.transport import Incoming, Outgoing, Transport, Where
+
+LOGGER = logging.getLogger(__name__)
+READ_ROWS = 4000
+SEAL_EVERY_SECONDS = 1.0
+CHECK_EVERY_SECONDS = 2.0
+RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class TopicContradicts(Exception):
+    """The topic holds what the store does not: a restored store behind its topic, or a fork. Needs a person."""
+
+
+class AskAgain(Exception):
+    """The broker is not what it was a moment ago: start over from what can be read."""
+
+
+@dataclass(slots=True)
+class Track:
+    """One partition that the relay keeps. ``offset``: next to read back; ``acknowledged``: the last offset written."""
+
+    where: Where
+    stand: Stand = field(default_factory=Stand)
+    read: Stand = field(default_factory=Stand)
+    offset: int = -1
+    last_read: int = -1
+    acknowledged: int = -1
+
+
+@dataclass(slots=True)
+class Status:
+    """What readiness and metrics say of the relay."""
+
+    leading: bool = False
+    compared: bool = False
+    contradiction: str = ""
+    error: str = ""
+
+
+class Relay:
+    """Publishes one service's log and feeds. ``connect`` opens a transport for one term."""
+
+    def __init__(
+        self, database: Database, topic: Topic, connect: Callable[[], Awaitable[Transport]], listener: Listener
+    ) -> None:
+        self._database, self._topic, self._connect, self._listener = database, topic, connect, listener
+        self.status = Status()
+
+    async def run(self) -> None:
+        """Lead when nobody else does, term after term, until cancelled."""
+        failures = 0
+        while True:
+            try:
+                async with store.leadership(self._database.url) as leading:
+                    self.status.leading = leading
+                    LEADER.set(leading)
+                    if leading:
+                        failures = 0 if await self._term() else failures
+            except asyncio.CancelledError:
+                raise
+            except TopicContradicts as contradiction:
+                self.status.contradiction = str(contradiction)
+                LOGGER.error("the topic contradicts the store: %s", contradiction)
+            except Exception as error:
+                self.status.error = repr(error)
+                LOGGER.warning("the relay starts over: %r", error)
+            self.status.compared = False
+            await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
+            failures += 1
+
+    async def _term(self) -> bool:
+        TERMS.inc()
+        transport = await self._connect()
+        try:
+            term = Term(self._database, self._topic, transport)
+            await term.compare()
+            self.status.compared, self.status.contradiction, self.status.error = True, "", ""
+            await self._publish_for_ever(term)
+        except AskAgain:
+            return True
+        finally:
+            await transport.close()
+        return True
+
+    async def _publish_for_ever(self, term: Term) -> None:
+        checked = time.monotonic()
+        while True:
+            sealable = await term.head_to_seal()
+            busy = await term.publish()
+            if sealable is not None:
+                await term.seal_if_published(sealable)
+            if time.monotonic() - checked > CHECK_EVERY_SECONDS:
+                await term.check()
+                checked = time.monotonic()
+            if not busy:
+                await self._listener.wait()
+
+
+class Term:
+    """One term of leadership over one connection: compare, then publish."""
+
+    def __init__(self, database: Database, topic: Topic, transport: Transport) -> None:
+        self._database, self._topic, self._transport = database, topic, transport
+        self._tracks: dict[Where, Track] = {(topic.name, p): Track((topic.name, p)) for p in range(topic.partitions)}
+        self._cluster = ""
+        self._after = 0
+        self._sealed = 0
+        self._sealed_at = 0.0
+        self._feeds: dict[str, Track] = {}
+
+    # -- compare -------------------------------------------------------------------------------------------------
+
+    async def compare(self) -> None:
+        """Find out what is published, by reading it back, and check every record read against the store."""
+        self._cluster = await self._transport.cluster_id()
+        await self._transport.ensure([self._topic])
+        async with self._database.reading() as connection:
+            remembered = await store.remembered(connection, self._cluster)
+            for feed in await store.feeds(connection):
+                await self._add_feed(feed)
+        for where, track in self._tracks.items():
+            if where in remembered:
+                offset, tail = remembered[where]
+                track.stand = Stand(tail)
+                track.offset = offset
+        await self._check_remembered(remembered)
+        await self._read_back(self._tracks.values())
+        for track in self._tracks.values():
+            track.stand = Stand(track.read.tail, track.read.sealed)
+        self._after = await self._caught_up()
+
+    async def _add_feed(self, feed: str) -> None:
+        topic = authority_topic(feed, self._topic.owner)
+        await self._transport.ensure([topic])
+        track = Track((topic.name, 0))
+        self._feeds[feed] = self._tracks[topic.name, 0] = track
+
+    async def _check_remembered(self, remembered: Mapping[Where, tuple[int, Tail]]) -> None:
+        """A remembered place counts only if its very record is still there; else the partition is read from the start."""
+        held: set[Where] = set()
+        at = {where: offset for where, (offset, _) in remembered.items() if where in self._tracks}
+        if at:
+            async for piece in self._transport.read_to_end(at):
+                for where, records in piece.items():
+                    first = records[0]
+                    tail = remembered[where][1]
+                    with suppress(NotOurs):
+                        link = link_of(first.headers, first.value)
+                        if first.offset == at[where] and Tail(link.position, link.leaf) == tail:
+                            held.add(where)
+                if held >= at.keys():
+                    break
+        for where, track in self._tracks.items():
+            if where in held:
+                track.read, track.offset = Stand(remembered[where][1]), remembered[where][0] + 1
+            else:
+                track.read, track.offset = Stand(), -1
+
+    async def _read_back(self, tracks: Iterable[Track]) -> None:
+        """Fold what stands on the topic behind each track's offset, and check it against the store."""
+        wanted = {track.where: track.offset for track in tracks}
+        async for piece in self._transport.read_to_end(wanted):
+            folded: dict[Where, list[Link]] = {}
+            for where, records in piece.items():
+                track = self._tracks[where]
+                for record in records:
+                    link = _link(where, record)
+                    verdict = track.read.take(link)
+                    if verdict is Verdict.FORK:
+                        raise TopicContradicts(
+                            f"{where[0]}-{where[1]} offset {record.offset}: position {link.position}"
+                        )
+                    if verdict is Verdict.FOLD:
+                        folded.setdefault(where, []).append(link)
+                        track.last_read = record.offset
+                    track.offset = record.offset + 1
+            await self._check_against_store(folded)
+
+    async def _check_against_store(self, folded: Mapping[Where, Sequence[Link]]) -> None:
+        main = [link for where, links in folded.items() if where[0] == self._topic.name for link in links]
+        feeds = {name: folded[track.where] for name, track in self._feeds.items() if track.where in folded}
+        async with self._database.reading() as connection:
+            missing = await store.not_in_log(connection, main) or await store.not_in_feeds(connection, feeds)
+        if missing:
+            raise TopicContradicts(f"the topic holds {missing}, which the store does not: was the store restored?")
+
+    async def _caught_up(self) -> int:
+        """The position up to which every partition is published."""
+        async with self._database.reading() as connection:
+            head = await store.head(connection)
+        behind = [
+            track.stand.tail.position
+            for (topic, partition), track in self._tracks.items()
+            if topic == self._topic.name and track.stand.tail.position < head.tails[partition].position
+        ]
+        return min(behind, default=head.position)
+
+    # -- publish -------------------------------------------------------------------------------------------------
+
+    async def publish(self) -> bool:
+        """Publish the next piece of the log and of every feed; False when there was nothing."""
+        async with self._database.reading() as connection:
+            rows = await store.events_after(connection, self._after, READ_ROWS)
+            for feed in await store.feeds(connection):
+                if feed not in self._feeds:
+                    await self._add_feed(feed)
+            after = {feed: track.stand.tail.position for feed, track in self._feeds.items()}
+            entries = await store.entries_after(connection, after, READ_ROWS)
+        await self._send_all(rows, lambda row: (self._topic.name, row.partition))
+        if rows:
+            self._after = rows[-1].position
+            LAG.set(max(0.0, time.time() - rows[-1].recorded.timestamp()))
+        await self._send_all(entries, lambda entry: self._feeds[entry.feed].where)
+        return bool(rows or entries)
+
+    async def _send_all(self, rows: Sequence[Any], where: Callable[[Any], Where]) -> None:
+        by_partition: dict[Where, list[Any]] = {}
+        for row in rows:
+            by_partition.setdefault(where(row), []).append(row)
+        sending = [self._send(self._tracks[place], part) for place, part in by_partition.items()]
+        results = await asyncio.gather(*sending, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _send(self, track: Track, rows: Sequence[Any]) -> None:
+        """Send one partition's rows, batch by batch; what the topic has already is left out."""
+        rows = [row for row in rows if row.position > track.stand.tail.position]
+        while rows:
+            outgoing = [Outgoing(row.key.encode(), row.body, _headers(row)) for row in rows]
+            sent = await self._send_batch(track, outgoing)
+            for row in rows[:sent]:
+                link = Link(row.position, row.leaf, row.previous_position, row.previous_leaf)
+                if track.stand.take(link) is not Verdict.FOLD:
+                    raise AskAgain(f"{track.where}: row {row.position} does not follow {track.stand.tail.position}")
+            rows = rows[sent:]
+
+    async def _send_batch(self, track: Track, outgoing: Sequence[Outgoing]) -> int:
+        sent, first = await self._transport.send(*track.where, outgoing)
+        if first <= track.acknowledged:
+            raise AskAgain(f"{track.where}: offset {first} after {track.acknowledged}: the topic was replaced")
+        track.acknowledged = first + sent - 1
+        PUBLISHED.inc(sent)
+        return sent
+
+    # -- seal ----------------------------------------------------------------------------------------------------
+
+    async def check(self) -> None:
+        """Notice a replaced broker also when there is nothing to publish."""
+        if await self._transport.cluster_id() != self._cluster:
+            raise AskAgain("another cluster")
+        ends = await self._transport.end_offsets(list(self._tracks))
+        for where, end in (ends or {}).items():
+            if end <= self._tracks[where].acknowledged or end < self._tracks[where].offset:
+                raise AskAgain(f"{where} ends at {end}: the topic was replaced")
+
+    async def head_to_seal(self) -> store.LogHead | None:
+        """The log row to seal once it is published; at most one a second, and none twice."""
+        if time.monotonic() - self._sealed_at < SEAL_EVERY_SECONDS:
+            return None
+        async with self._database.reading() as connection:
+            head = await store.head(connection)
+        return head if head.position > self._sealed else None
+
+    async def seal_if_published(self, head: store.LogHead) -> None:
+        """Seal ``head`` if all of it has been acknowledged."""
+        if head.position <= self._after:
+            await self.seal(head)
+
+    async def seal(self, head: store.LogHead) -> None:
+        """Write the seal of ``head`` to every partition, after reading back that each folds to it."""
+        main = [self._tracks[self._topic.name, partition] for partition in range(self._topic.partitions)]
+        await self._read_back(self._tracks.values())
+        short = [track.where for track, tail in zip(main, head.tails, strict=True) if track.read.tail < tail]
+        if short:
+            raise AskAgain(f"{short} do not hold what was acknowledged")
+        value = seal_bytes(self._topic.owner, head.position, head.root, head.recorded)
+        for track, tail in zip(main, head.tails, strict=True):
+            headers = headers_of(head.position, tail.position, tail.leaf, seal=True)
+            await self._send_batch(track, [Outgoing(None, value, headers)])
+        self._sealed, self._sealed_at = head.position, time.monotonic()
+        SEALED.set(head.position)
+        await store.remember(
+            self._database,
+            self._cluster,
+            [
+                (track.where, track.last_read, track.read.tail)
+                for track in self._tracks.values()
+                if track.last_read >= 0
+            ],
+        )
+
+
+def _link(where: Where, record: Incoming) -> Link:
+    try:
+        return link_of(record.headers, record.value)
+    except NotOurs as strange:
+        raise TopicContradicts(f"{where[0]}-{where[1]} offset {record.offset}: {strange}") from strange
+
+
+def _headers(row: Any) -> list[tuple[str, bytes]]:
+    headers = headers_of(row.position, row.previous_position, row.previous_leaf)
+    return [*headers, ("traceparent", row.trace.encode())] if row.trace else headers
