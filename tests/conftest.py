@@ -2,6 +2,7 @@
 
 - `postgres`, `kafka`, `tansu`: PostgreSQL 18, Apache Kafka, the embedded broker;
 - `broker`: the same test on Tansu and on Apache Kafka; `clean_broker` empties it first, once per module;
+- `token_issuer`: bearer tokens of any role; `world`: real service processes, to be killed and started;
 - `service_database(service)` and `empty_database(service)`: factories of databases that live for one module.
 
 A test that uses a part gets that part's marker by itself, so `-m "not kafka"` leaves out what needs Kafka.
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -23,7 +24,9 @@ from deploy.dev.postgres import Postgres
 from deploy.dev.process import free_port
 from deploy.dev.tansu import Tansu
 from tests.support.databases import Databases, ServiceDatabase
+from tests.support.tokens import TokenIssuer
 from tests.support.unproven import not_proven, reasons
+from tests.support.world import World
 
 AnyBroker = TypeVar("AnyBroker", bound=Broker)
 PARTS = ("postgres", "kafka", "tansu")
@@ -101,6 +104,29 @@ def service_database(databases: Databases) -> Iterator[Callable[[str], ServiceDa
 def empty_database(databases: Databases) -> Iterator[Callable[[str], ServiceDatabase]]:
     """`empty_database("diary")`: a database with the service's roles and no table."""
     yield from _disposable(databases, databases.empty)
+
+
+@pytest.fixture(scope="session")
+def token_issuer(run_folder: Path) -> Iterator[TokenIssuer]:
+    """Gives tokens of any role: `token_issuer.headers("authority", "kela")`."""
+    issuer = TokenIssuer(run_folder / "issuer")
+    try:
+        issuer.start()
+        yield issuer
+    finally:
+        issuer.stop()
+
+
+@pytest.fixture(scope="module")
+async def world(
+    run_folder: Path, clean_broker: Broker, databases: Databases, token_issuer: TokenIssuer
+) -> AsyncIterator[World]:
+    """Real service processes on fresh databases and an empty broker: `await world.start("diary")`."""
+    running = World(run_folder, clean_broker, databases, token_issuer)
+    try:
+        yield running
+    finally:
+        await running.end()
 
 
 def require_kafka_tools() -> None:

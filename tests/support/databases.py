@@ -31,16 +31,17 @@ class ServiceDatabase:
 class Databases:
     """Makes databases on one cluster; names are never used twice in a run."""
 
+    _made = 0  # Shared by all instances: they share the cluster.
+
     def __init__(self, postgres: Postgres) -> None:
-        self._postgres = postgres
-        self._made = 0
+        self.postgres = postgres
         self._templates: dict[str, ServiceDatabase] = {}
 
     def empty(self, service: str) -> ServiceDatabase:
         """A database without any table, with the service's two roles."""
-        self._postgres.create_roles(service)
+        self.postgres.create_roles(service)
         name = self._next_name(service)
-        self._postgres.create_database(name, service)
+        self.postgres.create_database(name, service)
         return self._describe(name, service)
 
     def migrated(self, service: str) -> ServiceDatabase:
@@ -50,29 +51,29 @@ class Databases:
             migrate(template)
             self._templates[service] = template
         name = self._next_name(service)
-        self._postgres.clone_database(self._templates[service].name, name)
+        self.postgres.clone_database(self._templates[service].name, name)
         return self._describe(name, service)
 
     def copy(self, database: ServiceDatabase) -> ServiceDatabase:
         """A copy of a database as it is now; ends the connections to it."""
         name = self._next_name(database.service)
-        self._postgres.clone_database(database.name, name)
+        self.postgres.clone_database(database.name, name)
         return self._describe(name, database.service)
 
     def drop(self, database: ServiceDatabase) -> None:
-        self._postgres.drop_database(database.name)
+        self.postgres.drop_database(database.name)
 
     def _next_name(self, service: str) -> str:
-        self._made += 1
-        return f"test_{service}_{self._made}"
+        Databases._made += 1
+        return f"test_{service}_{Databases._made}"
 
     def _describe(self, name: str, service: str) -> ServiceDatabase:
         return ServiceDatabase(
             name=name,
             service=service,
-            app_dsn=self._postgres.dsn(name, f"{service}_app"),
-            owner_dsn=self._postgres.dsn(name, f"{service}_owner"),
-            admin_dsn=self._postgres.dsn(name, "postgres"),
+            app_dsn=self.postgres.dsn(name, f"{service}_app"),
+            owner_dsn=self.postgres.dsn(name, f"{service}_owner"),
+            admin_dsn=self.postgres.dsn(name, "postgres"),
         )
 
 
