@@ -40,12 +40,11 @@ def waiting_for(register: Register, version: VersionRecord, today: dt.date) -> l
     """
     then = wanted(register, version.agreement, version.effective_from)
     now = wanted(register, version.agreement, today)
-    missing = (
-        (held_now - version.approvals) or (held_then - version.approvals)
-        for held_then, held_now in zip(then, now, strict=True)
-        if not held_then <= version.approvals and not held_now <= version.approvals
-    )
-    return sorted(set().union(*missing))
+    missing: set[str] = set()
+    for held_then, held_now in zip(then, now, strict=True):
+        if not any(held and held <= version.approvals for held in (held_then, held_now)):
+            missing |= (held_now or held_then) - version.approvals
+    return sorted(missing)
 
 
 def parties_since(register: Register, agreement: Agreement) -> dict[str, dt.date]:

@@ -19,7 +19,7 @@ head = sa.Table(
     sa.Column("tail_positions", ARRAY(sa.BigInteger), nullable=False, comment="last position of each partition"),
     sa.Column("tail_leaves", ARRAY(sa.LargeBinary), nullable=False),
     sa.Column("store_identity", sa.Text, nullable=False, server_default="", comment="which store the relay compared"),
-    sa.CheckConstraint("only", name="head_is_one_row"),
+    sa.CheckConstraint('"only"', name="head_is_one_row"),
 )
 events = sa.Table(
     "events",
