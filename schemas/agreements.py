@@ -137,9 +137,10 @@ class ServiceRef(Part):
 class Tariff(Part):
     """One price item of the compensation (item 8; §5 a).
 
-    kind: ``per_act``; ``per_started_minute`` or ``per_minute``; ``fixed_monthly``; ``included_then_per_act`` (``included`` acts
-    a month are free, then ``price`` each). ``service``, ``task`` and ``channel`` narrow the acts it prices: the item that names
-    a service beats one that does not, then task, then channel; each act is priced by exactly one item of its authority.
+    kind: ``per_act``; ``per_started_minute`` or ``per_minute``; ``fixed_monthly``; ``included_then_per_act``
+    (``included`` acts a month are free, then ``price`` each). ``service``, ``task`` and ``channel`` narrow the acts it
+    prices: the item that names a service beats one that does not, then task, then channel; each act is priced by
+    exactly one item of its authority.
     """
 
     item: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]

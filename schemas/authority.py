@@ -1,7 +1,7 @@
 """What one authority sees: its own copies, with its own ids and its own sequence (design.md §8).
 
-A visit is named by ``visit_ref`` = HMAC-SHA-256(secret of the feed, visit id), so that two authorities cannot tell that they
-served the same person; acts are renumbered from 1, so that a gap tells nothing.
+A visit is named by ``visit_ref`` = HMAC-SHA-256(secret of the feed, visit id), so that two authorities cannot tell
+that they served the same person; acts are renumbered from 1, so that a gap tells nothing.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """What every event model stands on: the writer is closed, the reader is open.
 
 A model refuses unknown fields when it is made (:class:`EventData`), so that a typing slip never reaches the log; its
-:func:`reader` twin ignores them, so that a newer writer never breaks an older reader. Code lists are checked by the deciders
-against the date of the event, not here: a schema with an enumeration would break old readers at each new member.
+:func:`reader` twin ignores them, so that a newer writer never breaks an older reader. Code lists are checked by the
+deciders against the date of the event, not here: a schema with an enumeration would break old readers at each new
+member.
 """
 
 from __future__ import annotations
@@ -74,9 +75,7 @@ def reader(model: type[BaseModel]) -> type[BaseModel]:
             name: (_open(info.rebuild_annotation()), info.default if not info.is_required() else ...)
             for name, info in model.model_fields.items()
         }
-        _READERS[model] = create_model(
-            model.__name__, __config__=ConfigDict(extra="ignore", frozen=True), **fields
-        )
+        _READERS[model] = create_model(model.__name__, __config__=ConfigDict(extra="ignore", frozen=True), **fields)
     return _READERS[model]
 
 

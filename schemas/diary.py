@@ -87,7 +87,10 @@ class VisitRecorded(_OfVisit):
 
 @event("diary")
 class VisitCorrected(_OfVisit):
-    """Takes ``before`` back and puts ``after`` in its place (R16). ``replaces`` is the stream version it was based on."""
+    """Takes ``before`` back and puts ``after`` in its place (R16).
+
+    ``replaces`` is the stream version it was based on.
+    """
 
     replaces: Annotated[int, Field(ge=1)]
     reason: Code
@@ -122,8 +125,8 @@ class Received(Part):
 class DocumentReceived(EventData):
     """A paper received for an authority (223/2007 §6 item 4; R18). The act it belongs to is in the visit.
 
-    ``commitment`` is HMAC-SHA-256(random key, bytes); the key is on the receipt and in the private store. ``verdict`` is
-    null until an in-time rule has been applied; it is never guessed.
+    ``commitment`` is HMAC-SHA-256(random key, bytes); the key is on the receipt and in the private store. ``verdict``
+    is null until an in-time rule has been applied; it is never guessed.
     """
 
     document_id: UUID

@@ -1,4 +1,7 @@
-"""The CloudEvents 1.0 envelope in structured JSON. The bytes made here are the event: stored, published and hashed as they are."""
+"""The CloudEvents 1.0 envelope in structured JSON.
+
+The bytes made here are the event: stored, published and hashed as they are.
+"""
 
 from __future__ import annotations
 

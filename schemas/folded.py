@@ -133,8 +133,23 @@ ENVELOPES: Mapping[str, pl.Struct] = {area: topic_schema(area) for area in ("dia
 
 
 def as_text(raw: Sequence[bytes] | pl.Series) -> pl.Series:
-    """The records as one string column; made once and passed on, it need not be made again."""
-    return raw if isinstance(raw, pl.Series) else pl.Series("raw", raw, dtype=pl.Binary).cast(pl.String)
+    """The records as one string column, to be made once and passed on.
+
+    Bytes that are no UTF-8 become null, which is a suspect.
+    """
+    if isinstance(raw, pl.Series):
+        return raw
+    try:
+        return pl.Series("raw", raw, dtype=pl.Binary).cast(pl.String)
+    except pl.exceptions.ComputeError:
+        return pl.Series("raw", [_utf8(one) for one in raw], dtype=pl.String)
+
+
+def _utf8(raw: bytes) -> str | None:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def decode(raw: Sequence[bytes] | pl.Series, schema: pl.Struct) -> pl.DataFrame:

@@ -174,8 +174,8 @@ AGREEMENTS: dict[str, EventData] = {
         point=a.ServicePoint(
             provider_id=PROVIDER, names=Names(fi="Kursu", sv="Kursu", en="Kursu"), municipality_code="732",
             region_code="19", visiting_address="Esimerkkitie 2", located_in="library", accessible=False,
-            confidential_room=False, remote_room=False, remote_equipment=False, common_sign=False, in_preparation=True, opening_hours=(),
-            checked_on=dt.date(2026, 1, 15), open_from=dt.date(2026, 12, 1),
+            confidential_room=False, remote_room=False, remote_equipment=False, common_sign=False, in_preparation=True,
+            opening_hours=(), checked_on=dt.date(2026, 1, 15), open_from=dt.date(2026, 12, 1),
         ),
     ),
     "fewer_hours": a.ServicePointChanged(
@@ -192,7 +192,8 @@ AGREEMENTS: dict[str, EventData] = {
     ),
     "housing_allowance": a.ServiceDefined(
         authority_id="kela", code="asumistuki",
-        names=Names(fi="Asumistuki", sv="Bostadsbidrag", en="Housing allowance"), tasks=("advise", "receive_document"), standard=True, valid_from=dt.date(2017, 6, 1),
+        names=Names(fi="Asumistuki", sv="Bostadsbidrag", en="Housing allowance"),
+        tasks=("advise", "receive_document"), standard=True, valid_from=dt.date(2017, 6, 1),
     ),
     "ended": a.ServiceDefined(
         authority_id="vero", code="verokortti", names=Names(fi="Verokortti", sv="Skattekort", en="Tax card"),
