@@ -19,13 +19,13 @@ from typing import TypeVar, cast
 import pytest
 
 from deploy.dev.broker import Broker
-from deploy.dev.kafka import Kafka, missing_tools
+from deploy.dev.kafka import Kafka
 from deploy.dev.postgres import Postgres
 from deploy.dev.process import free_port
 from deploy.dev.tansu import Tansu
 from tests.support.databases import Databases, ServiceDatabase
 from tests.support.tokens import TokenIssuer
-from tests.support.unproven import not_proven, reasons
+from tests.support.unproven import reasons, require_kafka_tools
 from tests.support.world import World
 
 AnyBroker = TypeVar("AnyBroker", bound=Broker)
@@ -127,12 +127,6 @@ async def world(
         yield running
     finally:
         await running.end()
-
-
-def require_kafka_tools() -> None:
-    """Skip, or fail in CI, when this machine cannot run Apache Kafka."""
-    if missing := missing_tools():
-        not_proven(f"behaviour on Apache Kafka ({' and '.join(missing)} not installed)")
 
 
 def _run(part: AnyBroker) -> Iterator[AnyBroker]:

@@ -6,6 +6,8 @@ import os
 
 import pytest
 
+from deploy.dev.kafka import missing_tools
+
 _REASONS: dict[str, int] = {}
 
 
@@ -20,3 +22,9 @@ def not_proven(reason: str) -> None:
 def reasons() -> dict[str, int]:
     """What was not proven, with the number of tests that it concerns."""
     return dict(_REASONS)
+
+
+def require_kafka_tools() -> None:
+    """Skip, or fail in CI, when this machine cannot run Apache Kafka."""
+    if missing := missing_tools():
+        not_proven(f"behaviour on Apache Kafka ({' and '.join(missing)} not installed)")

@@ -24,6 +24,7 @@ from deploy.dev.layout import REPOSITORY, Ports
 from deploy.dev.process import PartError, PortTaken, free_port
 from deploy.dev.supervisor import Stack
 from tests.support.run_stack import stand_in_stack
+from tests.support.unproven import require_kafka_tools
 
 SERVICES = ("diary", "billing")
 
@@ -191,3 +192,24 @@ async def test_kill_9_of_the_supervisor_leaves_no_orphan(folder: Path) -> None:
         supervisor.kill()
         supervisor.wait()
     await eventually(lambda: not alive(children), within_s=10)
+
+
+@pytest.mark.kafka
+async def test_apache_kafka_dies_and_starts_without_the_services(folder: Path) -> None:
+    require_kafka_tools()
+    async with stand_in_stack(folder, some_ports(), broker="kafka") as stack:
+        log, pids = stack.broker.cluster_id, [stack.pid(name) for name in SERVICES]
+        await stack.kill_broker()
+        assert not stack.broker.ready()
+        await stack.start_broker()
+        assert stack.broker.cluster_id == log
+        await stack.kill_broker_and_start_empty()
+        assert stack.broker.ready()
+        assert stack.broker.cluster_id != log
+        await stack.until_ready()
+        assert [stack.pid(name) for name in SERVICES] == pids
+
+
+async def test_the_embedded_broker_cannot_be_left_dead(stack: Stack) -> None:
+    with pytest.raises(PartError, match="one failure domain"):
+        await stack.kill_broker()

@@ -8,8 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from deploy.dev.broker import Broker
 from deploy.dev.process import PartDied
 from deploy.dev.tansu import Tansu
+from schemas.topics import EVENT_TOPICS
 from tests.support.databases import Databases, ServiceDatabase
 from tests.support.run_stack import no_topics, stand_in_command
 from tests.support.tokens import TokenIssuer
@@ -60,6 +62,18 @@ async def test_a_process_that_cannot_start_shows_its_last_words(stand_ins: World
     stand_ins._command = lambda *_: ["/bin/sh", "-c", "echo no such feed secret; exit 3"]
     with pytest.raises(PartDied, match="billing ended with 3:\nno such feed secret"):
         await stand_ins.start("billing")
+
+
+async def test_the_platforms_topics_are_made_and_making_them_again_does_no_harm(
+    broker: Broker, run_folder: Path, databases: Databases, token_issuer: TokenIssuer
+) -> None:
+    broker.clear()
+    unmigrated = Unmigrated(databases.postgres)
+    here = World(run_folder, broker, unmigrated, token_issuer)
+    await here.create_topics()
+    await here.create_topics()
+    assert broker.topics() >= {topic.name for topic in EVENT_TOPICS.values()}
+    await here.end()
 
 
 def test_tokens_of_two_authorities_differ(token_issuer: TokenIssuer) -> None:
