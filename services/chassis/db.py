@@ -44,7 +44,9 @@ def is_lost(error: BaseException) -> bool:
 class Database:
     """A pool of connections to the service's own database."""
 
-    def __init__(self, url: str, *, pool_size: int = 12, application: str = "apudiaari") -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = 12, application: str = "apudiaari", idle_in_transaction_ms: int = 30_000
+    ) -> None:
         self.url = url
         self.engine: AsyncEngine = create_async_engine(
             url.replace("postgresql://", "postgresql+asyncpg://", 1),
@@ -55,7 +57,7 @@ class Database:
             connect_args={
                 "server_settings": {
                     "application_name": application,
-                    "idle_in_transaction_session_timeout": "30000",
+                    "idle_in_transaction_session_timeout": str(idle_in_transaction_ms),
                     "tcp_keepalives_idle": "5",
                     "tcp_keepalives_interval": "2",
                     "tcp_keepalives_count": "3",

@@ -130,7 +130,9 @@ class TokenVerifier:
         known = self._verified.get(digest)
         if known and known[0] > time.time():
             return known[1]
-        claims = await self.claims(token)
+        claims = await self.claims(token, "sub")
+        if "events" in claims:
+            raise InvalidToken("a logout token gives no access")
         who = principal_of(claims)
         if len(self._verified) >= TOKENS_KEPT:
             self._verified.clear()

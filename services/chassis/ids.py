@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from uuid import UUID, uuid5
 
@@ -24,7 +23,7 @@ def imported_visit_id(service_point_id: str, external_id: str) -> UUID:
 
 def reference(secret: bytes, authority_id: str, value: object) -> str:
     """An authority's own name for a thing: HMAC-SHA-256, hexadecimal. Two authorities cannot compare theirs."""
-    return hmac.new(secret, f"{authority_id}\n{value}".encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(secret, f"{authority_id}\n{value}".encode(), "sha256").hex()
 
 
 _IMPORTS = UUID("6a1a70f6-5a8e-5a6f-9a3f-0c5f6a1d7e10")

@@ -2,8 +2,8 @@
 
 Law:
 - Published is what the rule folds from the topic, never what was sent.
-- Per partition: log order, stored bytes, one unacknowledged batch at a time. Any error, or an acknowledged offset that is
-  not larger than the last, ends the term: everything is asked again with new clients.
+- Per partition: log order, stored bytes, one unacknowledged batch at a time. Any error, or an acknowledged offset that
+  is not larger than the last, ends the term: everything is asked again with new clients.
 - A record read back must be in the store with the same leaf; else the topic is ahead of a restored store, or forked.
   The relay then stops and says so; it never publishes over a contradiction.
 - A seal names a log row read earlier, and is written only after every partition was read back as folding to it.
@@ -164,7 +164,7 @@ class Term:
         self._feeds[feed] = self._tracks[topic.name, 0] = track
 
     async def _check_remembered(self, remembered: Mapping[Where, tuple[int, Tail]]) -> None:
-        """A remembered place counts only if its very record is still there; else the partition is read from the start."""
+        """A remembered place counts only if its very record is still there; else all is read from the start."""
         held: set[Where] = set()
         at = {where: offset for where, (offset, _) in remembered.items() if where in self._tracks}
         if at:

@@ -39,6 +39,7 @@ class Incoming(NamedTuple):
     offset: int
     value: bytes
     headers: Sequence[tuple[str, bytes]]
+    key: bytes | None = None
 
 
 class Transport(Protocol):
@@ -113,7 +114,7 @@ class KafkaTransport:
             if not batches and ends is None:
                 break
             yield {
-                (partition.topic, partition.partition): [Incoming(r.offset, r.value, r.headers) for r in records]
+                (partition.topic, partition.partition): [Incoming(r.offset, r.value, r.headers, r.key) for r in records]
                 for partition, records in batches.items()
             }
 

@@ -44,6 +44,7 @@ class ProjectionSpec:
     finish: run once by the owner when a rebuilt version has caught up, before it is compared (keys built late).
     on_poison: ``halt`` stops the partition at the record; ``park`` puts the record aside and goes on.
     compared: table → key columns, for the row by row comparison of two versions.
+    counts: table → count columns; a row in which all of them are zero counts as absent.
     """
 
     name: str
@@ -53,6 +54,7 @@ class ProjectionSpec:
     write: Callable[[AsyncConnection, str, Deltas], Awaitable[None]]
     on_poison: Literal["halt", "park"]
     compared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    counts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     finish: Callable[[AsyncConnection, str], Awaitable[None]] = _no_finish
 
     def schema(self, version: int) -> str:

@@ -205,3 +205,15 @@ async def held(connection: AsyncConnection, projection: str) -> dict[str, int]:
         text("SELECT topic, position FROM projection.holds WHERE projection = :projection"), {"projection": projection}
     )
     return {row.topic: row.position for row in rows}
+
+
+async def parked_count(connection: AsyncConnection, projection: str, version: int) -> int:
+    """Records put aside and not yet applied."""
+    count = await connection.scalar(
+        text(
+            "SELECT count(*) FROM projection.parked "
+            "WHERE projection = :projection AND version = :version AND applied IS NULL"
+        ),
+        {"projection": projection, "version": version},
+    )
+    return int(count or 0)
