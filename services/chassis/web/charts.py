@@ -227,8 +227,8 @@ class _Plot:
 
 def nice_ticks(top: float, wanted: int = 5) -> list[float]:
     """Round steps from 0 to at or above ``top``: 0, 500, 1000 …"""
-    if top <= 0:
-        return [0, 1]
+    if top < 1e-6:
+        return [0, 1]  # Nothing that a figure would show; the loops below need a magnitude.
     raw = top / wanted
     power = 1.0
     while power * 10 <= raw:

@@ -11,7 +11,7 @@ import json
 import secrets
 from dataclasses import dataclass
 from typing import Annotated, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 from fastapi import APIRouter, Form, Request
@@ -157,7 +157,10 @@ async def _exchange(flow: SignIn, code: str, pending: dict[str, Any]) -> dict[st
         "redirect_uri": flow.redirect_uri,
         "code_verifier": pending["verifier"],
     }
-    basic = httpx.BasicAuth(flow.client_id, flow.client_secret.get_secret_value())
+    secret = flow.client_secret.get_secret_value()
+    if not secret:
+        form["client_id"] = flow.client_id  # A public client names itself; PKCE protects the code.
+    basic = httpx.BasicAuth(quote(flow.client_id), quote(secret)) if secret else None
     try:
         answer = await flow.http.post(metadata["token_endpoint"], data=form, auth=basic)
         token = answer.raise_for_status().json()["id_token"]
