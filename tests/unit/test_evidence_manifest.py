@@ -124,6 +124,10 @@ def test_the_chain_of_days():
     assert failed(MADE[LAST], None, rewritten) == {"chain": "chain_broken"}
     assert failed(MADE[LAST], None, {**MADE[EMPTY], "signature": MADE[LAST]["signature"]}) == {"chain": "bad_note"}
     assert failed(MADE[LAST], None, {}) == {"chain": "shape"}
+    of_vero = resigned(EMPTY, feed="apudiaari/diary/authority/vero")
+    assert failed(MADE[LAST], None, of_vero) == {"chain": "not_the_day_before"}
+    one_short = resigned(EMPTY, first=1, last=6, count=6, before=[])
+    assert failed(MADE[LAST], None, one_short) == {"chain": "chain_broken"}
 
 
 def test_altered_manifests():

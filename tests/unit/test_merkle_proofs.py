@@ -129,6 +129,15 @@ def test_wrong_sizes_are_refused():
             assert not verify_consistency(1, other, ROOTS[1], ROOTS[other], consistency_proof(1, size, READ))
 
 
+def test_a_smaller_tree_cannot_stand_for_a_larger_one():
+    """The path is right for the root, but too short or too long for the size that is claimed."""
+    for size, claimed in ((1, 2), (2, 3), (2, 4), (4, 9), (256, 600), (9, 4), (3, 2), (2, 1)):
+        proof = inclusion_proof(0, size, READ)
+        assert not verify_inclusion(LEAVES[0], 0, claimed, proof, ROOTS[size])
+        steps = consistency_proof(1, size, READ)
+        assert not verify_consistency(1, claimed, ROOTS[1], ROOTS[size], steps)
+
+
 def test_every_bit_of_one_proof():
     size, index = 333, 300
     proof = inclusion_proof(index, size, READ)

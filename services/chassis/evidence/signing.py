@@ -245,7 +245,7 @@ def sign_statement(kind: str, text: str, sign: Sign) -> str:
 
 def verify_statement(kind: str, text: str, key_id: str, signature: str, public_keys: Iterable[PublicKey]) -> PublicKey:
     """The known key that signed the statement. Raises BadNote."""
-    key = find_key(key_id, public_keys)
+    key = next((key for key in public_keys if key.key_id == key_id), None)
     if key is None:
         raise BadNote(f"{key_id[:100]} is not a known key")
     try:
@@ -255,11 +255,6 @@ def verify_statement(kind: str, text: str, key_id: str, signature: str, public_k
     if not key.verifies(decode_base64(signature), message):
         raise BadNote(f"the signature of {key.key_id} is wrong")
     return key
-
-
-def find_key(key_id: str, public_keys: Iterable[PublicKey]) -> PublicKey | None:
-    """The known key of that id."""
-    return next((key for key in public_keys if key.key_id == key_id), None)
 
 
 def _signature_line(key: SigningKey, text: str) -> str:

@@ -219,7 +219,7 @@ FACTS: _Texts = {
     "document_id": ("Asiakirja", "Handling", "Document"),
     "authority_id": ("Viranomainen", "Myndighet", "Authority"),
     "service_point_id": ("Palvelupiste", "Serviceställe", "Service point"),
-    "occurred": ("Annettu tiskille", "Lämnad vid disken", "Handed over"),
+    "occurred": ("Vastaanotettu", "Mottagen", "Received"),
     "recorded": ("Kirjattu", "Registrerad", "Recorded"),
     "sealed": ("Sinetöity viimeistään", "Förseglad senast", "Sealed no later than"),
     "arrived": ("Viranomainen kuitannut", "Kvitterad av myndigheten", "Acknowledged by the authority"),
