@@ -62,7 +62,9 @@ def start_supervisor(folder: Path) -> subprocess.Popen[bytes]:
 
 @pytest.fixture
 def folder(run_folder: Path) -> Path:
-    return Path(tempfile.mkdtemp(prefix="stack-", dir=run_folder))
+    made = Path(tempfile.mkdtemp(prefix="stack-", dir=run_folder))
+    made.chmod(0o711)  # An unprivileged PostgreSQL must pass through.
+    return made
 
 
 @pytest.fixture(scope="module")
