@@ -13,6 +13,8 @@ from deploy.demo.network import SYNTHETIC, TENANT, Network
 from schemas.agreements import ITEMS
 from services.agreements.domain import agreements as rules
 from services.agreements.domain import commands as requests
+from services.agreements.requests import command_of
+from services.chassis.access import Principal
 from services.chassis.errors import ApudiaariError
 from services.chassis.ids_fi import check_business_id
 from services.chassis.reference.municipalities import municipalities, regions
@@ -43,6 +45,16 @@ def test_the_register_accepts_every_command(seed: int, today: dt.date) -> None:
     known = register(seed, today)
     assert len(known.agreements) == len(network(seed, today).written)
     assert all(record.in_force and record.open_version is None for record in known.agreements.values())
+
+
+def test_every_request_is_known_and_has_an_id_of_its_own() -> None:
+    """Each means one command, and none would be taken for a repeat of another (design.md §4)."""
+    ids = Counter(
+        command_of(c.method, c.path, c.body, Principal("test", "test", frozenset(), c.party_id)).id
+        for c in network().commands()
+    )
+    assert set(ids.values()) == {1}
+    assert all("id" in c.body for c in network().commands() if c.method == "POST")
 
 
 def test_points_are_in_every_region_and_salla_has_one() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from deploy.demo.network import Network, VisitCommand
 from services.chassis.clock import HELSINKI
+from services.diary.domain import entries
 from tests.support.network import TODAY, network, register
 
 NOW = dt.datetime(2026, 11, 24, 11, 17, 30, tzinfo=HELSINKI)
@@ -180,6 +181,19 @@ def test_a_store_of_today_can_have_a_reason_for_all_of_history() -> None:
             assert command.body["late_reason"]
         elif command.kind == "visit":
             assert "late_reason" not in command.body
+
+
+def test_bodies_have_the_shape_that_the_counter_takes() -> None:
+    shapes = {
+        "visit": entries.RecordVisit,
+        "correction": entries.CorrectVisit,
+        "void": entries.VoidVisit,
+        "document": entries.ReceiveDocument,
+        "forwarded": entries.ForwardDocument,
+    }
+    for command in stream():
+        shapes[command.kind].model_validate(command.body)
+    assert {command.kind for command in stream()} == set(shapes)
 
 
 def test_paths() -> None:

@@ -11,16 +11,16 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from uuid import UUID, uuid5
+from uuid import uuid5
 
 from deploy.demo.network.catalogue import TASKS_2017_SINCE, TE_REFORM
+from deploy.demo.network.commands import NAMESPACE
 from deploy.demo.network.parties import authority_on, family_of, municipality_party, since, successions
 from deploy.demo.network.points import SALLA, Point
 from deploy.demo.network.tables import seeded
 from deploy.demo.network.terms import Offer, make_offer, make_terms
 from deploy.demo.network.written import Agreement, Version
 
-NAMESPACE = UUID("0b5c6f0e-7f0f-5d5e-9d55-53594e544831")
 SHARES = {
     "kela": 0.95, "vero": 0.65, "dvv": 0.50, "poliisi": 0.34, "te": 0.26, "ulosotto": 0.13, "lvv": 0.11, "migri": 0.10,
 }  # fmt: skip

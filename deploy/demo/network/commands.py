@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from uuid import UUID
 
 Body = dict[str, Any]
+NAMESPACE = UUID("0b5c6f0e-7f0f-5d5e-9d55-53594e544831")
+"""Root of the ids of agreements and of the commands about reference data (UUIDv5)."""
 
 
 @dataclass(frozen=True, slots=True)

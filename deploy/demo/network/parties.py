@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from uuid import uuid5
 
 from deploy.demo.network.catalogue import (
     AUTHORITIES,
@@ -19,7 +20,7 @@ from deploy.demo.network.catalogue import (
     TE_REFORM,
     Authority,
 )
-from deploy.demo.network.commands import Body, Command
+from deploy.demo.network.commands import NAMESPACE, Body, Command
 from services.chassis.ids_fi import business_id_check_digit
 from services.chassis.reference.municipalities import Municipality, municipalities, regions
 
@@ -102,7 +103,11 @@ def rename_commands() -> list[Command]:
         Command(
             "POST",
             f"/api/parties/{r.party_id}/renaming",
-            {"names": {"fi": r.fi, "sv": r.sv, "en": r.en}, "effective_from": r.on.isoformat()},
+            {
+                "id": _command_id(r.party_id, r.on),
+                "names": {"fi": r.fi, "sv": r.sv, "en": r.en},
+                "effective_from": r.on.isoformat(),
+            },
         )
         for r in RENAMES
     ]
@@ -114,6 +119,7 @@ def succession_commands() -> list[Command]:
             "POST",
             f"/api/parties/{s.party_id}/succession",
             {
+                "id": _command_id(s.party_id, s.successor_id),
                 "successor_id": s.successor_id,
                 "effective_from": s.on.isoformat(),
                 "municipality_codes": list(s.municipality_codes) or None,
@@ -121,6 +127,10 @@ def succession_commands() -> list[Command]:
         )
         for s in successions()
     ]
+
+
+def _command_id(*parts: object) -> str:
+    return str(uuid5(NAMESPACE, "/".join(map(str, parts))))
 
 
 def _business_ids() -> Iterator[str]:
