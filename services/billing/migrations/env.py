@@ -1,0 +1,5 @@
+"""Alembic's entrance; see :mod:`services.chassis.migrate`."""
+
+from services.chassis.migrate import run_env
+
+run_env()
