@@ -25,11 +25,11 @@ from deploy.dev.process import free_port
 from deploy.dev.tansu import Tansu
 from tests.support.databases import Databases, ServiceDatabase
 from tests.support.tokens import TokenIssuer
-from tests.support.unproven import reasons, require_kafka_tools
+from tests.support.unproven import require_kafka_tools, summary
 from tests.support.world import World
 
 AnyBroker = TypeVar("AnyBroker", bound=Broker)
-PARTS = ("postgres", "kafka", "tansu")
+PARTS = {"postgres": {"postgres"}, "kafka": {"kafka", "secured_kafka"}, "tansu": {"tansu"}}
 
 
 @pytest.fixture(scope="session")
@@ -156,12 +156,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test with the parts that it uses."""
     for item in items:
         used = set(getattr(item, "fixturenames", ()))
-        for part in PARTS:
-            if part in used:
+        for part, fixtures in PARTS.items():
+            if used & fixtures:
                 item.add_marker(part)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say loudly at the end what this run did not prove."""
-    for reason, tests in sorted(reasons().items()):
-        terminalreporter.write_line(f"NOT PROVEN: {reason}, {tests} test(s)", red=True, bold=True)
+    stats = terminalreporter.stats
+    for line in summary([*stats.get("skipped", []), *stats.get("error", []), *stats.get("failed", [])]):
+        terminalreporter.write_line(line, red=True, bold=True)

@@ -17,21 +17,21 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import shutil
-import sys
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Literal, Self
 
-from deploy.dev.broker import Broker
 from deploy.dev.clients import HOME_MUNICIPALITY, HOME_POINT, Client, Clients, write_private_json
 from deploy.dev.environment import Surroundings, service_environment
 from deploy.dev.kafka import Kafka
 from deploy.dev.layout import REPOSITORY, Command, CreateTopics, Ports, create_topics, service_command
 from deploy.dev.lifecycle import HttpProgram, bring_up, end_all, run_to_end, service_program
+from deploy.dev.pieces import broker_of, issuer_programs
 from deploy.dev.postgres import Postgres
-from deploy.dev.process import PartError, require_free_port
+from deploy.dev.process import PartError, Program, require_free_port
 from deploy.dev.tansu import Tansu
 
 _WATCH_S = 0.1
@@ -60,7 +60,7 @@ class Stack:
         self._fresh, self._report, self._command, self._create_topics = fresh, report, command, create_topics
         self._logs = self.root / "log"
         self.postgres = Postgres(self.root / "postgres", port=self.ports.postgres, log=self._logs / "postgres.log")
-        self.broker = _broker(broker, self.root, self.ports.broker, self._logs)
+        self.broker = broker_of(broker, self.root, self.ports.broker, self._logs)
         self.clients = Clients(self.root / "clients.json")
         self.base_urls = {name: f"http://127.0.0.1:{port}" for name, port in self.ports.services.items()}
         self.around = Surroundings(
@@ -71,7 +71,7 @@ class Stack:
             persons_issuer=f"http://127.0.0.1:{self.ports.persons}",
             synthetic=synthetic,
         )
-        self._issuers = self._issuer_programs()
+        self._issuers = issuer_programs(self.root, self._logs, self.clients.file, self.ports)
         self._services: dict[str, HttpProgram] = {}
         self._samples = {
             "service_point_id": HOME_POINT,
@@ -294,22 +294,9 @@ class Stack:
         program = self._program(name, self._command(name, "serve"), name)
         return HttpProgram(program, port=self.ports.services[name], ready_path="/health/ready")
 
-    def _program(self, service: str, argv: list[str], log_name: str) -> Any:
+    def _program(self, service: str, argv: list[str], log_name: str) -> Program:
         log = self._logs / f"{log_name}.log"
         return service_program(log_name, argv, self.environment(service), log=log, repository=REPOSITORY)
-
-    def _issuer_programs(self) -> list[HttpProgram]:
-        tokens = ["--port", str(self.ports.tokens), "--clients", str(self.clients.file)]
-        tokens += ["--key", str(self.root / "keys" / "issuer.pem")]
-        return [
-            self._issuer("issuer", tokens, self.ports.tokens),
-            self._issuer("people", ["--port", str(self.ports.persons)], self.ports.persons),
-        ]
-
-    def _issuer(self, name: str, arguments: list[str], port: int) -> HttpProgram:
-        argv = [sys.executable, "-m", f"deploy.dev.{name}", *arguments]
-        program = service_program(name, argv, {}, log=self._logs / f"{name}.log", repository=REPOSITORY)
-        return HttpProgram(program, port=port, ready_path="/.well-known/openid-configuration")
 
     @property
     def _endpoints_file(self) -> Path:
@@ -319,13 +306,5 @@ class Stack:
         write_private_json(self._endpoints_file, self.endpoints)
 
 
-def _broker(kind: str, root: Path, port: int, logs: Path) -> Broker:
-    if kind == "tansu":
-        return Tansu(root / "tansu", port=port, log=logs / "tansu.log")
-    if kind == "kafka":
-        return Kafka(root / "kafka", port=port, log=logs / "kafka.log")
-    raise PartError(f"there is no broker {kind!r}: choose tansu or kafka")
-
-
-def _dead(process: Any) -> bool:
+def _dead(process: subprocess.Popen[bytes] | None) -> bool:
     return process is not None and process.poll() is not None

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 import pytest
 
 from deploy.dev.kafka import missing_tools
 
-_REASONS: dict[str, int] = {}
+_REASONS: set[str] = set()
 
 
 def not_proven(reason: str) -> None:
     """Skip the test and remember why for the end of the run. Fails instead when CI=true."""
-    _REASONS[reason] = _REASONS.get(reason, 0) + 1
+    _REASONS.add(reason)
     if os.environ.get("CI", "").lower() == "true":
         pytest.fail(f"NOT PROVEN: {reason}", pytrace=False)
     pytest.skip(reason)
 
 
-def reasons() -> dict[str, int]:
-    """What was not proven, with the number of tests that it concerns."""
-    return dict(_REASONS)
+def summary(reports: Iterable[pytest.TestReport]) -> list[str]:
+    """A line per reason with the number of tests it concerns; a fixture says its reason once for many tests."""
+    told = [str(report.longrepr) for report in reports]
+    return [f"NOT PROVEN: {reason}; tests: {sum(reason in text for text in told)}" for reason in sorted(_REASONS)]
 
 
 def require_kafka_tools() -> None:
