@@ -42,7 +42,7 @@ class Envelope:
 def rfc3339(moment: dt.datetime) -> str:
     """RFC 3339 text; UTC ends in ``Z`` and always has six decimals, so that it sorts as text."""
     if moment.tzinfo is dt.UTC:
-        return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return moment.isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
     return moment.isoformat()
 
 
