@@ -40,6 +40,7 @@ class Line(Part):
     unit_price: Price
     amount: Money
     vat_rate: str | None = None
+    exempt_reason: Code | None = None
     reverses: LineRef | None = None
 
 
@@ -96,10 +97,14 @@ class CreditNoteIssued(_Document):
 
 @event("billing")
 class BillingPeriodClosed(EventData):
-    """A run for a provider and month is done; ``documents`` may be none."""
+    """A run for a provider and month is done; ``documents`` may be none.
+
+    ``opens``: the first month for which fixed fees are invoiced, settled by the provider's first run.
+    """
 
     provider_id: Slug
     period: Month
+    opens: Month | None = None
     run_id: UUID
     cut_offs: CutOffs
     documents: tuple[InvoiceNumber, ...]
