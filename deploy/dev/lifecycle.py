@@ -6,9 +6,9 @@ import asyncio
 import signal
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import httpx
 
@@ -97,6 +97,18 @@ class HttpProgram:
     def kill9(self) -> None:
         """End it as a crash would."""
         kill9(self.process)
+
+
+async def together(*steps: Coroutine[Any, Any, None]) -> None:
+    """Do the steps at once. When one fails the others are ended before its error goes on, so none starts late."""
+    tasks = [asyncio.create_task(step) for step in steps]
+    try:
+        await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
 
 
 async def end_all(programs: Iterable[HttpProgram], *, patience_s: float = 10) -> None:

@@ -28,7 +28,7 @@ from deploy.dev.clients import HOME_MUNICIPALITY, HOME_POINT, Client, Clients, w
 from deploy.dev.environment import Surroundings, service_environment
 from deploy.dev.kafka import Kafka
 from deploy.dev.layout import REPOSITORY, Command, CreateTopics, Ports, create_topics, service_command
-from deploy.dev.lifecycle import HttpProgram, bring_up, end_all, run_to_end, service_program
+from deploy.dev.lifecycle import HttpProgram, bring_up, end_all, run_to_end, service_program, together
 from deploy.dev.pieces import broker_of, issuer_programs
 from deploy.dev.postgres import Postgres
 from deploy.dev.process import PartError, Program, require_free_port
@@ -149,7 +149,7 @@ class Stack:
         while True:
             try:
                 async with self._changing:
-                    await asyncio.gather(*(service.until_ready(within_s=5) for service in self._services.values()))
+                    await together(*(service.until_ready(within_s=5) for service in self._services.values()))
                     return
             except PartError:
                 if time.monotonic() > deadline:
@@ -217,8 +217,8 @@ class Stack:
         self.postgres.create_service_databases(self.ports.services)
         self._report("PostgreSQL is up")
         self._services = {name: self._service(name) for name in self.ports.services}
-        await asyncio.gather(self._start_broker_with_topics(), self._migrate())
-        await asyncio.gather(*(issuer.until_ready() for issuer in self._issuers))
+        await together(self._start_broker_with_topics(), self._migrate())
+        await together(*(issuer.until_ready() for issuer in self._issuers))
         await self._start_services()
         self._write_endpoints()
 
@@ -228,13 +228,13 @@ class Stack:
         self._report(f"{self.broker.name} is up with its topics")
 
     async def _migrate(self) -> None:
-        await asyncio.gather(*(self.run(service, "migrate") for service in self.ports.services))
+        await together(*(self.run(service, "migrate") for service in self.ports.services))
         self._report("databases are migrated")
 
     async def _start_services(self) -> None:
         for service in self._services.values():
             service.spawn()
-        await asyncio.gather(*(service.until_ready() for service in self._services.values()))
+        await together(*(service.until_ready() for service in self._services.values()))
         self._report("services are ready")
 
     async def _begin_again_with_empty_broker(self) -> None:
