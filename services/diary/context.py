@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.diary import DocumentReceived
 from services.chassis.log.model import Command, Placed
-from services.diary import projection, store
+from services.diary import metrics, projection, store
 from services.diary.domain.documents import KnownStamp
 from services.diary.domain.entries import ReceiveDocument
 from services.diary.domain.register import (
@@ -72,6 +72,7 @@ class RegisterCache:
         merged = {table: [*rows[table], *fresh[table]] for table in projection.TABLES}
         self._register = register_of(known.position, merged)
         self._rows, self._known = merged, known
+        metrics.REGISTER_POSITION.set(known.position)
 
 
 class DiaryContext:
@@ -79,6 +80,8 @@ class DiaryContext:
 
     def __init__(self) -> None:
         self.cache = RegisterCache()
+        self.pages = RegisterCache()
+        """For readers, so that none of them ever keeps the writer waiting."""
 
     async def load(self, connection: AsyncConnection, commands: Sequence[Command]) -> BatchContext:
         register = await self.cache.current(connection)

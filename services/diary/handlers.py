@@ -1,7 +1,7 @@
 """The diary's commands. ``HANDLERS`` at the foot is the whole reaction graph: payload → streams → decision.
 
-The command of a new visit or document has the id of that visit or document, as has its target.
-Every decision asks ``access`` about the very point, provider and authorities concerned, since only the register knows them.
+The command of a new visit or document has the id of that visit or document, as has its target. Every decision asks
+``access`` about the very point, provider and authorities concerned, since only the register knows them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from services.chassis.evidence.canonical import canonical_json
 from services.chassis.evidence.commitment import commit, new_key, paper_form_bytes, seal
 from services.chassis.log.model import Command, Decision, Handler, LogSpec, NewEvent, Placed, StreamState
 from services.chassis.settings import Settings
-from services.diary import answers, store
+from services.diary import answers, metrics, store
 from services.diary.context import BatchContext, DiaryContext
 from services.diary.domain import copies, documents, visits
 from services.diary.domain.documents import DocumentState
@@ -233,6 +233,7 @@ async def project(connection: AsyncConnection, placed: Sequence[Placed]) -> None
     await store.put_sealed(connection, [_sealed_row(each) for each in received])
     forwarded = [each.event.data for each in placed if isinstance(each.event.data, DocumentForwarded)]
     await store.put_forwarded(connection, [(data.document_id, data.forwarded_at) for data in forwarded])
+    metrics.count(placed)
 
 
 def _visit_rows(placed: Sequence[Placed]) -> list[store.VisitRow]:

@@ -257,6 +257,6 @@ async def stamps(connection: AsyncConnection, ids: Sequence[UUID]) -> Sequence[A
     return (await connection.execute(_STAMPS, {"ids": list(ids)})).all()
 
 
-async def put_stamp(connection: AsyncConnection, stamp: Mapping[str, Any]) -> None:
-    """Keep a stamp; one with the same id stays as it is."""
-    await connection.execute(_STAMP, dict(stamp))
+async def put_stamp(connection: AsyncConnection, stamp: Mapping[str, Any]) -> bool:
+    """Keep a stamp; one with the same id stays as it is, and False says so."""
+    return bool((await connection.execute(_STAMP, dict(stamp))).rowcount)

@@ -1,0 +1,24 @@
+"""Composition root of the diary."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from services.chassis import service
+from services.chassis.service import Service
+from services.chassis.settings import Settings
+from services.diary import api, consumers, handlers
+
+SERVICE = Service(
+    name="diary",
+    package="services.diary",
+    log=handlers.log_spec,
+    projections=consumers.PROJECTIONS,
+    routers=(api.router,),
+    limits={"/api/documents/": api.MAX_DOCUMENT_BODY_BYTES},
+)
+
+
+def create() -> FastAPI:
+    """The ASGI app, with settings from the environment."""
+    return service.create_app(SERVICE, Settings())
