@@ -3,7 +3,7 @@
 import io
 from pathlib import Path
 
-import fontpkg
+import fontpkg  # type: ignore[import-untyped]
 import pytest
 from fontTools.ttLib import TTFont
 

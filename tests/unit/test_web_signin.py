@@ -13,6 +13,7 @@ import httpx
 import pytest
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
+from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
 from pydantic import SecretStr
@@ -24,10 +25,11 @@ from services.chassis import settings as chassis_settings
 from services.chassis.access import PUBLIC, Principal, Role
 from services.chassis.db import Database
 from services.chassis.errors import ApudiaariError
-from services.chassis.identity import InvalidToken, Issuer, TokenVerifier
+from services.chassis.identity import Identity, InvalidToken, Issuer, TokenVerifier
+from services.chassis.problems import install_problem_handlers
 from services.chassis.web import sessions
 from services.chassis.web.sessions import ABSOLUTE, IDLE, SessionStore, create_session_table
-from services.chassis.web.signin import LOGOUT_EVENT, local_path
+from services.chassis.web.signin import LOGOUT_EVENT, SignIn, cookie_name, local_path, sign_in_routes
 from tests.support.databases import ServiceDatabase
 from tests.unit.web_gallery.app import make_app
 
@@ -309,3 +311,66 @@ async def test_a_bad_bearer_is_never_anonymous(provider: str, database: Database
         assert (await browser.get("/", headers={"authorization": "Basic eDp5"})).status_code == 401
         assert (await browser.get("/", headers={"cookie": "apudiaari-diary=unknown"})).status_code == 200
     assert PUBLIC.anonymous
+
+
+# ---- Back-channel logout and https, with an issuer whose tokens we sign ourselves
+
+
+def logout_token(**changes: Any) -> str:
+    return token(**{"roles": None, "iat": int(time.time()), "jti": "j", "events": {LOGOUT_EVENT: {}}, **changes})
+
+
+@pytest.fixture
+async def logout(database: Database) -> AsyncIterator[tuple[httpx.AsyncClient, SessionStore]]:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(Keys())) as http:
+        persons = TokenVerifier([Issuer(ISSUER, "apudiaari", http)])
+        identity = Identity(TokenVerifier([]), SessionStore(database), cookie_name("diary", https=True))
+        flow = SignIn(identity, persons, ISSUER, "apudiaari", SecretStr(""), "https://diary.test", http)
+        app = FastAPI()
+        app.state.identity = identity
+        install_problem_handlers(app)
+        app.include_router(sign_in_routes(flow))
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="https://diary.test") as client:
+            yield client, identity.sessions
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "left"),
+    [
+        ({}, 200, False),
+        ({"sub": None, "sid": "sid1"}, 200, False),
+        ({"sub": "somebody-else"}, 200, True),
+        ({"nonce": "n"}, 400, True),
+        ({"events": None}, 400, True),
+        ({"jti": None}, 401, True),
+        ({"aud": "other"}, 401, True),
+        ({"sub": None}, 400, True),
+    ],
+)
+async def test_the_provider_can_sign_a_person_out(
+    logout: tuple[httpx.AsyncClient, SessionStore], changes: dict[str, Any], status: int, left: bool
+) -> None:
+    client, store = logout
+    at = sessions.now()
+    session = await store.create(Principal("m", ISSUER, frozenset({Role.ADVISER})), "sid1", at)
+    answer = await client.post("/sign-out/back-channel", data={"logout_token": logout_token(**changes)})
+    assert answer.status_code == status
+    assert (await store.find(session, at) is not None) is left
+
+
+async def test_over_https_cookies_are_bound_to_the_host(logout: tuple[httpx.AsyncClient, SessionStore]) -> None:
+    answer = await logout[0].post("/sign-out")
+    assert answer.headers["set-cookie"].startswith("__Host-apudiaari-diary=")
+    assert "Secure" in answer.headers["set-cookie"] and "HttpOnly" in answer.headers["set-cookie"]
+
+
+async def test_over_https_browsers_are_told_to_stay_there(provider: str, database: Database) -> None:
+    settings = chassis_settings.Settings(
+        database_url=SecretStr("postgresql://unused"), base_urls={"diary": "https://diary.test"}
+    )
+    transport = httpx.ASGITransport(make_app(settings, database))
+    async with httpx.AsyncClient(transport=transport, base_url="https://diary.test") as client:
+        answer = await client.get("/?lang=sv")
+    assert "max-age=63072000" in answer.headers["strict-transport-security"]
+    assert "Secure" in answer.headers["set-cookie"]

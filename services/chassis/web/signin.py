@@ -160,7 +160,7 @@ async def _exchange(flow: SignIn, code: str, pending: dict[str, Any]) -> dict[st
     secret = flow.client_secret.get_secret_value()
     if not secret:
         form["client_id"] = flow.client_id  # A public client names itself; PKCE protects the code.
-    basic = httpx.BasicAuth(quote(flow.client_id), quote(secret)) if secret else None
+    basic = httpx.BasicAuth(quote(flow.client_id), quote(secret)) if secret else httpx.USE_CLIENT_DEFAULT
     try:
         answer = await flow.http.post(metadata["token_endpoint"], data=form, auth=basic)
         token = answer.raise_for_status().json()["id_token"]

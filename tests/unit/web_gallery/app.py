@@ -1,6 +1,6 @@
 """The gallery as an app: ``uvicorn tests.unit.web_gallery.app:app --port 8190``."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Request
 from pydantic import BaseModel, SecretStr
@@ -106,8 +106,8 @@ def figures(fmt: Formatter) -> list[charts.Figure]:
         for day in range(5)
     ]
     number = fmt.number
-    series = {"Paikan päällä": counter, "Etäpalvelu": remote, "Puhelin": phone}
-    whole = {"Paikan päällä": counter, "Etäpalvelu": remote}
+    series: dict[str, list[Any]] = {"Paikan päällä": counter, "Etäpalvelu": remote, "Puhelin": phone}
+    whole: dict[str, list[Any]] = {"Paikan päällä": counter, "Etäpalvelu": remote}
     bars = [("Kansaneläkelaitos", 12345.0), ("Verohallinto", 6120.0), ("Digi- ja väestötietovirasto", 3150.0),
             ("Poliisi", 842.0), ("Ulosottolaitos", 0.0)]  # fmt: skip
     return [
