@@ -181,7 +181,8 @@ class Postgres:
             self.sql(f"CREATE DATABASE {database} OWNER {service}_owner{source};")
         # Neither ownership nor these rights are copied with a template.
         self.sql(
-            f"REVOKE ALL ON DATABASE {database} FROM PUBLIC;GRANT CONNECT ON DATABASE {database} TO {service}_app;"
+            f"REVOKE ALL ON DATABASE {database} FROM PUBLIC;"
+            f"GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {service}_app;"  # Projections stage rows.
         )
         self.sql("REVOKE ALL ON SCHEMA public FROM PUBLIC;", database)
 
