@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Annotated, Any
 from urllib.parse import urlencode, urlsplit
 
+import httpx
 from fastapi import FastAPI, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Scope
@@ -38,6 +39,11 @@ class Web:
 
     templates: Templates
     service: str
+    http: httpx.AsyncClient
+
+    async def close(self) -> None:
+        """Close the connections to the identity providers; for the app's lifespan."""
+        await self.http.aclose()
 
     def page(
         self, request: Request, name: str, status: int = 200, headers: dict[str, str] | None = None, **context: Any
@@ -102,12 +108,12 @@ def mount_web(
         can_sign_in=settings.oidc_issuer is not None,
         has_font=fonts is not None,
     )
-    web = Web(made, service)
-    app.state.web, app.state.identity, app.state.web_http = web, identity, http
+    web = Web(made, service, http)
+    app.state.web, app.state.identity = web, identity
     install_problem_handlers(app)
     _static_route(app, web)
     if settings.oidc_issuer:
-        app.include_router(sign_in_routes(_flow(settings, identity, base_url, settings.oidc_issuer)))
+        app.include_router(sign_in_routes(_flow(settings, identity, base_url, settings.oidc_issuer, http)))
     app.add_middleware(
         Edge,
         session_cookie=identity.cookie_name,
@@ -119,8 +125,7 @@ def mount_web(
     return web
 
 
-def _flow(settings: Settings, identity: Identity, base_url: str, issuer: str) -> SignIn:
-    http = http_client()
+def _flow(settings: Settings, identity: Identity, base_url: str, issuer: str, http: httpx.AsyncClient) -> SignIn:
     persons = TokenVerifier([Issuer(issuer, settings.oidc_client_id, http)])
     return SignIn(identity, persons, issuer, settings.oidc_client_id, settings.oidc_client_secret, base_url, http)
 
