@@ -6,7 +6,7 @@ Nothing here decides anything; the reads are grouped, so that the runs of many p
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -63,11 +63,17 @@ class Chain:
 
 
 async def read_known(
-    connection: AsyncConnection, providers: Sequence[str], period: str, cut_offs: CutOffs, chain: Chain
+    connection: AsyncConnection,
+    providers: Sequence[str],
+    period: str,
+    cut_offs: CutOffs,
+    chain: Chain,
+    *,
+    supposing: Callable[[Book], Book] = lambda book: book,
 ) -> Known:
-    """Everything that a run of ``providers`` for ``period`` rests on at the cut-offs."""
+    """Everything that a run of ``providers`` for ``period`` rests on; ``supposing`` adds to the terms."""
     schema = await active_schema(connection, NAME)
-    terms = await read_book(connection, schema, cut_offs.agreements, providers)
+    terms = supposing(await read_book(connection, schema, cut_offs.agreements, providers))
     earliest = await _earliest(connection, schema, providers, cut_offs.diary)
     openings = await _openings(connection, schema, chain.series, period, cut_offs.diary)
     touched = await _touched(connection, schema, chain.series, cut_offs.diary)
@@ -100,15 +106,17 @@ async def read_known(
 async def read_acts(connection: AsyncConnection, schema: str, scopes: Iterable[Scope], cut_off: int) -> pl.DataFrame:
     """The acts of the scopes as known at the cut-off, by COPY: a row object for each would cost ten times as much."""
     reaches = [reach for scope in scopes for reach in scope.reaches()]
-    if not reaches:
-        return pl.DataFrame(schema=ACTS)
-    query = f"""
-        SELECT {", ".join(f"a.{name}" for name in ACTS)} FROM {_values(reaches)}
+    return await copied(connection, acts_query(schema, reaches, cut_off, ACTS), ACTS)
+
+
+def acts_query(schema: str, reaches: Sequence[Reach], cut_off: int, columns: Iterable[str]) -> str:
+    """Acts of the reaches at a cut-off, columns in the order asked for."""
+    return f"""
+        SELECT {", ".join(f"a.{name}" for name in columns)} FROM {_values(reaches)}
         JOIN {schema}.acts a ON a.provider = s.provider AND a.day BETWEEN s.first AND s.last
          AND (s.authority IS NULL OR a.authority = s.authority)
         WHERE a.position <= {int(cut_off)}
     """
-    return await copied(connection, query, ACTS)
 
 
 def _values(reaches: Sequence[Reach]) -> str:

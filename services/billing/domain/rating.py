@@ -17,6 +17,7 @@ Amounts are rounded half up to cents once, per line. A line is (key, price, clau
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import polars as pl
@@ -60,7 +61,7 @@ def rate(acts: pl.DataFrame, terms: Coverage) -> Rated:
     """Price signed ``acts`` by ``terms``; fixed fees are added for every month of the terms' window."""
     priced = attribute(by_day(acts), terms)
     unpriced = priced.filter(pl.col("reason").is_not_null())
-    billed = _with_units(priced.filter(pl.col("reason").is_null()))
+    billed = with_units(priced.filter(pl.col("reason").is_null()))
     untimed = billed.filter(pl.col("unit") == "minute").with_columns(
         reason=pl.lit("no_minutes"), quantity=pl.col("untimed")
     )
@@ -154,8 +155,8 @@ def _names(what: str) -> pl.Expr:
     return pl.col(f"of_{what}").is_null() | (pl.col(f"of_{what}") == pl.col(what))
 
 
-def _with_units(priced: pl.DataFrame) -> pl.DataFrame:
-    """Add ``unit`` and ``units``: what is multiplied by the price."""
+def with_units(priced: pl.DataFrame, order: Sequence[str] = ("day", "commissioner", *MATCH)) -> pl.DataFrame:
+    """Add ``unit`` and ``units``: what is multiplied by the price. ``order``: in which included acts are used up."""
     quota = ["agreement", "payer", "item", "month"]
     before = pl.col("quantity").cum_sum().over(quota) - pl.col("quantity")
     free = (pl.col("included") - before).clip(0, pl.col("quantity"))
@@ -168,7 +169,7 @@ def _with_units(priced: pl.DataFrame) -> pl.DataFrame:
     units = pl.lit(None, dtype=pl.Int64)
     for clause, expression in by_clause.items():
         units = pl.when(pl.col("clause") == clause).then(expression).otherwise(units)
-    return priced.sort("day", "commissioner", *MATCH).with_columns(
+    return priced.sort(order).with_columns(
         units=units, unit=pl.col("clause").replace_strict(UNITS, default="unknown", return_dtype=pl.String)
     )
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from types import MappingProxyType
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from schemas.base import EventData
@@ -35,7 +34,7 @@ class Series:
     the diary, and what was paid before is not invoiced again.
     """
 
-    serials: Mapping[int, int] = MappingProxyType({})
+    serials: Mapping[int, int] = field(default_factory=dict)
     closings: tuple[Closing, ...] = ()
     opens: str = ""
 
@@ -72,7 +71,7 @@ def evolve(series: Series | None, event: EventData) -> Series:
     if isinstance(event, _Document):
         year = event.issued_on.year
         serial = max(series.serials.get(year, 0), serial_of(event.number))
-        return replace(series, serials=MappingProxyType({**series.serials, year: serial}))
+        return replace(series, serials={**series.serials, year: serial})
     return series
 
 
