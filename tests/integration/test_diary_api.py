@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import text
 
 from services.chassis import ids
@@ -19,98 +16,14 @@ from services.chassis.db import Database
 from services.chassis.evidence.commitment import paper_form_bytes
 from services.chassis.evidence.receipt import verify_receipt
 from services.chassis.evidence.signing import parse_public_key, verify_statement
-from services.chassis.service import create_app
-from services.chassis.settings import Issuer, Settings
-from services.diary.app import SERVICE
 from tests.support import diary
-from tests.support.databases import ServiceDatabase
 from tests.support.diary import act, visit
+from tests.support.diary_app import FEED_SECRET, Client, now, today
 from tests.support.tokens import TokenIssuer
 
-FEED_SECRET = "5e" * 32
+pytest_plugins = ["tests.support.diary_fixtures"]
+
 RECEIVES = act(task="receive_document")
-
-
-@pytest.fixture(scope="module")
-def issuer(run_folder: Path) -> Iterator[TokenIssuer]:
-    found = TokenIssuer(run_folder / "diary-issuer")
-    found.start()
-    yield found
-    found.stop()
-
-
-@pytest.fixture(scope="module")
-def database(service_database: Callable[[str], ServiceDatabase]) -> ServiceDatabase:
-    return service_database("diary")
-
-
-@pytest.fixture(scope="module")
-def settings(database: ServiceDatabase, issuer: TokenIssuer) -> Settings:
-    return Settings(
-        database_url=SecretStr(database.app_dsn),
-        feed_secret=SecretStr(FEED_SECRET),
-        issuers=(Issuer(issuer=issuer.url, jwks_url=f"{issuer.url}/jwks.json"),),
-        synthetic=True,
-    )
-
-
-class Client:
-    """The service as one principal meets it."""
-
-    def __init__(self, http: httpx.AsyncClient, issuer: TokenIssuer, role: str, party: str, *points: str) -> None:
-        self.http, self.headers = http, issuer.headers(role, party, points)
-
-    async def call(self, method: str, path: str, **options: Any) -> httpx.Response:
-        return await self.http.request(method, path, headers=self.headers, **options)
-
-    async def put(self, path: str, body: Any) -> httpx.Response:
-        return await self.call("PUT", path, json=body)
-
-    async def post(self, path: str, body: Any) -> httpx.Response:
-        return await self.call("POST", path, json=body)
-
-    async def get(self, path: str, **params: Any) -> httpx.Response:
-        return await self.call("GET", path, params=params)
-
-
-@pytest.fixture(scope="module")
-async def http(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(SERVICE, settings, roles=("serve",))
-    async with app.router.lifespan_context(app):
-        await diary.know(app.state.runtime.database, diary.small_register())
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://diary.test") as client:
-            client.app = app  # type: ignore[attr-defined]
-            yield client
-
-
-@pytest.fixture(scope="module")
-def store(http: httpx.AsyncClient) -> Database:
-    found: Database = http.app.state.runtime.database  # type: ignore[attr-defined]
-    return found
-
-
-@pytest.fixture(scope="module")
-def adviser(http: httpx.AsyncClient, issuer: TokenIssuer) -> Client:
-    return Client(http, issuer, "adviser", "kunta-732", diary.SALLA)
-
-
-@pytest.fixture(scope="module")
-def kela(http: httpx.AsyncClient, issuer: TokenIssuer) -> Client:
-    return Client(http, issuer, "authority", "kela")
-
-
-@pytest.fixture(scope="module")
-def vero(http: httpx.AsyncClient, issuer: TokenIssuer) -> Client:
-    return Client(http, issuer, "authority", "vero")
-
-
-def now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
-
-
-def today(**changes: Any) -> dict[str, Any]:
-    return visit(occurred_at=now().isoformat(), **changes)
 
 
 async def recorded(adviser: Client, **changes: Any) -> tuple[str, dict[str, Any]]:
