@@ -60,11 +60,12 @@ async def append_batch(
                 answered[command.id] = (command.digest, index)
             except ApudiaariError as refusal:
                 results[index] = refusal
-    if decided.placed:
-        placed = await _write(connection, spec, head, decided.placed)
+    if decided.answers:  # Also a decision without events, as when what is wished is so already, is answered.
+        placed = await _write(connection, spec, head, decided.placed) if decided.placed else []
         fresh = await _answer(connection, decided, placed)
         results.update({answered[command_id][1]: outcome for command_id, outcome in fresh.items()})
-        await spec.project(connection, placed)
+        if placed:
+            await spec.project(connection, placed)
     return [_resolve(results, results[index]) for index in range(len(commands))]
 
 
