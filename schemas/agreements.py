@@ -96,6 +96,8 @@ class ServicePoint(Part):
 
 @event("agreements")
 class ServicePointRegistered(EventData):
+    """A service point entered the register."""
+
     service_point_id: Slug
     point: ServicePoint
 
@@ -111,6 +113,8 @@ class ServicePointChanged(EventData):
 
 @event("agreements")
 class ServicePointClosed(EventData):
+    """A point serves no more after ``last_day``; a moved or merged one has a successor."""
+
     service_point_id: Slug
     last_day: dt.date
     successor_id: Slug | None = None

@@ -38,6 +38,8 @@ class _OfVisit(EventData):
 
 @event("authority.diary")
 class AuthorityVisitRecorded(_OfVisit):
+    """The authority's part of a visit."""
+
     visit: AuthorityVisitFacts
 
 
@@ -52,12 +54,16 @@ class AuthorityVisitCorrected(_OfVisit):
 
 @event("authority.diary")
 class AuthorityVisitVoided(_OfVisit):
+    """Takes ``before`` back."""
+
     reason: Code
     before: AuthorityVisitFacts
 
 
 @event("authority.diary")
 class AuthorityDocumentReceived(EventData):
+    """A paper was received for the authority."""
+
     document_id: UUID
     service_point_id: Slug
     provider_id: Slug
@@ -75,6 +81,8 @@ class AuthorityDocumentReceived(EventData):
 
 @event("authority.diary")
 class AuthorityDocumentForwarded(EventData):
+    """A paper was sent on to the authority."""
+
     document_id: UUID
     service_point_id: Slug
     provider_id: Slug
@@ -84,7 +92,7 @@ class AuthorityDocumentForwarded(EventData):
 
 @event("authority.agreements")
 class AuthorityAgreementProposed(agreements._Version):
-    pass
+    """A draft, or a draft amendment, of an agreement of the authority."""
 
 
 @event("authority.agreements")
@@ -98,24 +106,24 @@ class AuthorityAgreementApproved(EventData):
 
 @event("authority.agreements")
 class AuthorityAgreementSigned(agreements._Version):
-    pass
+    """Both sides approved version 1."""
 
 
 @event("authority.agreements")
 class AuthorityAgreementAmended(agreements._Version):
-    pass
+    """Both sides approved a later version."""
 
 
 @event("authority.agreements")
 class AuthorityAgreementTerminated(agreements.AgreementTerminated):
-    pass
+    """An agreement of the authority ends."""
 
 
 @event("authority.billing")
 class AuthorityInvoiceIssued(billing._Document):
-    pass
+    """An invoice to the authority."""
 
 
 @event("authority.billing")
 class AuthorityCreditNoteIssued(billing._Document):
-    pass
+    """A credit note to the authority."""

@@ -164,16 +164,33 @@ def write_missing(models: Mapping[str, type[EventData]], root: Path = publish.RO
     return sorted(missing)
 
 
+def accept(models: Mapping[str, type[EventData]], root: Path = publish.ROOT) -> list[Path]:
+    """Publish anew the types whose changes break nobody, such as a new optional field."""
+    broken = {finding.type for finding in report(models, root) if finding.breaking}
+    written = []
+    for name in sorted(models.keys() - broken):
+        for side in publish.SIDES:
+            path, content = publish.path_of(name, side, root), publish.rendered(models[name], side)
+            if path.exists() and path.read_bytes() != content:
+                path.write_bytes(content)
+                written.append(path)
+    return written
+
+
 def main(arguments: list[str] | None = None) -> int:
     """0: nothing breaks; 1: something does, or a directory with nothing published was given."""
     parser = argparse.ArgumentParser(prog="python -m schemas.compat", description=__doc__)
     parser.add_argument("--against", type=Path, default=publish.ROOT, help="directory of published schemas")
     parser.add_argument("--write", action="store_true", help="publish the schemas that have no file yet")
+    parser.add_argument("--accept", action="store_true", help="publish anew what changed and breaks nobody")
     chosen = parser.parse_args(arguments)
     models = catalogue.types()
     if chosen.write:
         for path in write_missing(models, chosen.against):
             print(f"wrote {path}")
+    if chosen.accept:
+        for path in accept(models, chosen.against):
+            print(f"wrote {path} anew")
     if not publish.published_types(chosen.against):
         print(f"{chosen.against} holds no published schemas; publish them with --write", file=sys.stderr)
         return 1

@@ -1,10 +1,10 @@
 """Fixed Polars schemas for the vectorised fold, made from the event models.
 
-``json_decode`` is fast and decodes some things silently wrong: 1.5 becomes 1, 5 becomes "5"; a missing value, an
-integer beyond 64 bits and an impossible date become null. (Other mismatches raise, and fail their whole slice.) So
-times, dates and ids stay strings, and :mod:`schemas.suspects` names every row in which that may have happened. The
-reader model alone decides what a suspect is. A repeated key in one object is the one difference nobody sees (Polars
-keeps the first, the reader the last); no writer of ours can make one.
+``json_decode`` is fast and decodes some things silently wrong: 1.5 becomes 1, 5 becomes "5", "a" for a list becomes
+["a"]; a missing value, an integer beyond 64 bits and an impossible date become null. (Other mismatches raise, and fail
+their whole slice.) So times, dates and ids stay strings, and :mod:`schemas.suspects` names every row in which that may
+have happened. The reader model alone decides what a suspect is. A repeated key in one object is the one difference
+nobody sees (Polars keeps the first, the reader the last); no writer of ours can make one.
 """
 
 from __future__ import annotations

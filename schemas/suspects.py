@@ -3,8 +3,8 @@
 The law: a row that is not a suspect is read by the reader model without an error and with the same values (for the
 fields decoded; maps excepted). The reverse need not hold: a suspect costs time, never a wrong number. The mismatches
 that Polars hides are found in three places: fractions and huge integers in the raw text, numbers that became strings
-by their names or by what the strings look like, everything else by nulls, ranges, lengths, patterns and formats of the
-model itself.
+and lone values that became lists by their names or by what the strings look like, everything else by nulls, ranges,
+lengths, patterns and formats of the model itself.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from itertools import chain
 
 import polars as pl
 
@@ -49,21 +48,39 @@ def suspects(raw: Sequence[bytes] | pl.Series, frame: pl.DataFrame, area: str) -
 
     A row of an unknown type is judged by its envelope alone. ``frame`` may hold fewer fields than the models.
     """
-    return mask(raw, frame, _shapes(area))
+    return mask(raw, frame, _of_area(area))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shapes:
+    """What may stand on a topic: shape by type name, and the patterns of what only the raw text shows."""
+
+    by_type: Mapping[str, Node]
+    patterns: tuple[str, ...]
+
+
+def shapes_of(by_type: Mapping[str, Node]) -> Shapes:
+    """Make once, keep."""
+    nodes = [(path.rsplit(".", 1)[-1], node) for shape in by_type.values() for path, node in walk(shape)]
+    patterns = (FRACTION_OR_HUGE, _numeric_strings(nodes), _lone_values(nodes))
+    return Shapes(by_type, tuple(filter(None, patterns)))
 
 
 @cache
-def _shapes(area: str) -> Mapping[str, Node]:
-    return {name: shape(model) for name, model in folded_types(area).items()}
+def _of_area(area: str) -> Shapes:
+    return shapes_of({name: shape(model) for name, model in folded_types(area).items()})
 
 
-def mask(raw: Sequence[bytes] | pl.Series, frame: pl.DataFrame, shapes: Mapping[str, Node]) -> pl.Series:
-    """The same with any shapes by type; for old versions."""
+def mask(raw: Sequence[bytes] | pl.Series, frame: pl.DataFrame, shapes: Shapes) -> pl.Series:
+    """The same with any shapes; for old versions."""
     rows = pl.Series("row", range(frame.height), dtype=pl.UInt32)
     found = _Walk()
-    found.bad.append(rows.filter(_suspect_text(as_text(raw), shapes.values())))
+    text = as_text(raw)
+    found.bad += [rows.filter(text.str.contains(pattern)) for pattern in shapes.patterns]
+    found.bad.append(rows.filter(frame["data"].is_null()))
+    found.bad.append(_null_places(text, frame, rows))
     _fields(_envelope_node(), frame, rows, found)
-    for name, node in shapes.items():
+    for name, node in shapes.by_type.items():
         of_type = (frame["type"] == name).fill_null(False)
         if of_type.all():
             _value(node, frame["data"], rows, found)
@@ -73,23 +90,34 @@ def mask(raw: Sequence[bytes] | pl.Series, frame: pl.DataFrame, shapes: Mapping[
     return rows.is_in(pl.concat(found.bad).implode()).rename("suspect")
 
 
-def _suspect_text(text: pl.Series, shapes: Iterable[Node]) -> pl.Series:
-    found = text.str.contains(FRACTION_OR_HUGE)
-    if pattern := _numeric_strings(shapes):
-        found |= text.str.contains(pattern)
-    return found
+def _null_places(text: pl.Series, frame: pl.DataFrame, rows: pl.Series) -> pl.Series:
+    """Places may be absent, as on a copy, but not null; the frame cannot tell one from the other."""
+    if "places" not in frame.columns or not frame["places"].null_count():
+        return rows.clear()
+    absent = frame["places"].is_null()
+    return rows.filter(absent).filter(text.filter(absent).str.contains(r'"places":\s*null'))
 
 
-def _numeric_strings(shapes: Iterable[Node]) -> str:
+def _numeric_strings(nodes: Iterable[tuple[str, Node]]) -> str:
     """Finds a bare number where the model wants a string of digits, which looks the same once decoded."""
-    names = {
-        path.rsplit(".", 1)[-1] for path, node in chain.from_iterable(walk(shape) for shape in shapes) if _numeric(node)
-    }
+    names = {name for name, node in nodes if _numeric(node)}
     if not names:
         return ""
     alone = "|".join(sorted(name for name in names if not name.endswith("[]")))
     in_list = r"|[\[,]\s*[-0-9tf]" if any(name.endswith("[]") for name in names) else ""
     return rf'"(?:{alone})":\s*[-0-9tf]{in_list}'
+
+
+def _lone_values(nodes: Iterable[tuple[str, Node]]) -> str:
+    """Finds a lone value where the model wants a list of strings or numbers."""
+    names = sorted(
+        {name for name, node in nodes if node.item is not None and node.item.kind not in {"object", "array"}}
+    )
+    return rf'"(?:{"|".join(names)})":\s*[^\s\[n]' if names else ""
+
+
+def _is_plain_list(node: Node) -> bool:
+    return node.kind == "array" and node.item is not None and node.item.kind not in {"object", "array"}
 
 
 def _numeric(node: Node) -> bool:

@@ -14,7 +14,7 @@ import polars as pl
 from schemas import publish
 from schemas.folded import as_text, decode, envelope, folded_types, struct_of, topic_schema
 from schemas.shape import Node, from_json_schema
-from schemas.suspects import mask, suspects
+from schemas.suspects import Shapes, mask, shapes_of, suspects
 from schemas.upcasters import UPCASTERS
 
 Twin = Callable[[pl.Expr], pl.Expr]
@@ -46,6 +46,12 @@ def _names(area: str) -> set[str]:
 def old_shape(type_name: str) -> Node:
     """The shape of an old version, from its published writer schema."""
     return from_json_schema(publish.load(type_name, "writer"))
+
+
+@cache
+def old_shapes(type_name: str) -> Shapes:
+    """The same as :mod:`schemas.suspects` wants it."""
+    return shapes_of({type_name: old_shape(type_name)})
 
 
 def read_slice(
@@ -90,7 +96,7 @@ def _made_new(text: pl.Series, rows: pl.Series, old: str, area: str, schema: pl.
     """Old rows through each twin of the chain; suspect by the old schema or by the newest."""
     kept = text.filter(rows)
     frame = decode(kept, envelope(struct_of(old_shape(old))))
-    doubtful = mask(kept, frame, {old: old_shape(old)})
+    doubtful = mask(kept, frame, old_shapes(old))
     name = old
     while name in UPCASTERS:
         frame = frame.with_columns(TWINS[name](pl.col("data")))

@@ -96,6 +96,16 @@ def test_another_pattern_may_break_both(tmp_path: Path) -> None:
     assert findings(tmp_path, inner=(Shouting, ...)) == {(READERS, "data.inner.code"), (STORED, "data.inner.code")}
 
 
+def test_only_a_change_that_breaks_nobody_is_published_anew(tmp_path: Path) -> None:
+    files = compat.write_missing({TYPE: thing()}, tmp_path)
+    before = [path.read_bytes() for path in files]
+    assert compat.accept({TYPE: thing(more=(int, ...))}, tmp_path) == []
+    assert [path.read_bytes() for path in files] == before
+    optional = thing(more=(int | None, None))
+    assert sorted(compat.accept({TYPE: optional}, tmp_path)) == files
+    assert compat.report({TYPE: optional}, tmp_path) == []
+
+
 def test_a_rename_is_named(tmp_path: Path) -> None:
     compat.write_missing({TYPE: thing()}, tmp_path)
     found = compat.report({TYPE: thing(count=None, number=BASE["count"])}, tmp_path)

@@ -34,7 +34,14 @@ def doubt(raw: list[bytes], area: str) -> list[bool]:
 
 CAUTION = {
     "diary": set(),
-    "agreements": {"ServicePointRegistered", "ServicePointChanged"},  # An address such as "Tie 1, 98900 Salla".
+    # An address such as "Tie 1, 98900 Salla"; the written item "tasks", which has the name of a list.
+    "agreements": {
+        "ServicePointRegistered",
+        "ServicePointChanged",
+        "AgreementProposed",
+        "AgreementSigned",
+        "AgreementAmended",
+    },
     "billing": {"InvoiceIssued"},  # A VAT rate is a plain string that looks like a number.
 }
 """Types of which good events may be suspects; each is rare."""
@@ -116,6 +123,10 @@ def holds(raw: bytes, area: str, company: list[bytes]) -> None:
         assert only(node, row["data"]) == plain(event.data.model_dump(mode="json"), node)
 
 
+COMPANY = {area: [raw for raw in samples_of(area) if doubt([raw], area) == [False]][:2] for area in FOLDED}
+"""Good neighbours in the slice."""
+
+
 @st.composite
 def mutations(draw: st.DrawFn) -> tuple[str, bytes]:
     area, raw = draw(st.sampled_from(SAMPLES))
@@ -125,14 +136,13 @@ def mutations(draw: st.DrawFn) -> tuple[str, bytes]:
     return area, raw
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(mutations())
 @example(("diary", SAMPLES[0][1].replace(b'"customers":1', b'"customers" :1.5')))
 @example(("diary", SAMPLES[0][1].replace(b'"customers":0', b'"customers" :0.5')))
 def test_what_is_no_suspect_is_read_the_same_by_the_reader(mutation: tuple[str, bytes]) -> None:
     area, raw = mutation
-    company = [one for one in samples_of(area) if not any(doubt([one], area))][:2]
-    holds(raw, area, company)
+    holds(raw, area, COMPANY[area])
 
 
 def first_visit() -> dict[str, Any]:
@@ -161,6 +171,14 @@ def test_each_silent_mistake_of_the_decoder_is_a_suspect(case: str) -> None:
     assert doubt([good, raw, good], "diary") == [False, True, False]
     with pytest.raises((ValueError, UpcastError)):
         read(raw)
+
+
+def test_a_lone_value_that_becomes_a_list_is_a_suspect() -> None:
+    event = orjson.loads(next(raw for _, raw in SAMPLES if b"PartySucceeded" in raw))
+    event["data"]["municipality_codes"] = ["732", "733"]
+    assert doubt([orjson.dumps(event)], "agreements") == [False]
+    event["data"]["municipality_codes"] = "732"
+    assert doubt([orjson.dumps(event)], "agreements") == [True]
 
 
 def test_an_impossible_day_is_a_suspect() -> None:
