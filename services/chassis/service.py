@@ -58,6 +58,7 @@ def create_app(service: Service, settings: Settings, roles: Sequence[str] = ROLE
         await runtime.start()
         yield
         await runtime.stop()
+        await web.close()
 
     app = FastAPI(
         title=f"Apudiaari: {service.name}",
@@ -68,7 +69,7 @@ def create_app(service: Service, settings: Settings, roles: Sequence[str] = ROLE
         lifespan=lifespan,
     )
     app.state.runtime = runtime
-    mount_web(app, settings, service.name, database=runtime.database, package=import_module(service.package))
+    web = mount_web(app, settings, service.name, database=runtime.database, package=import_module(service.package))
     for router in service.routers:
         app.include_router(router)
     app.include_router(operations)

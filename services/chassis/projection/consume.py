@@ -150,20 +150,21 @@ async def catch_up(consumer: AIOKafkaConsumer, driver: Driver, *, max_records: i
 
     while True:
         reader = asyncio.create_task(fetch())
+        got = asyncio.create_task(queue.get())
         try:
             while True:
-                got = asyncio.create_task(queue.get())
                 await asyncio.wait({got, reader}, return_when=asyncio.FIRST_COMPLETED)
                 if not got.done():
-                    got.cancel()
-                    reader.result()
-                await driver.write(consumer, got.result()[0])
+                    reader.result()  # It ended, and this says why.
+                prepared, _ = got.result()
+                got = asyncio.create_task(queue.get())
+                await driver.write(consumer, prepared)
         except Stale:
             LOGGER.info("positions moved underneath; taking up from the database")
         finally:
-            reader.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await reader
+            for task in (reader, got):
+                task.cancel()
+            await asyncio.gather(reader, got, return_exceptions=True)
         queue = asyncio.Queue(maxsize=1)
         await driver.projector.load()
         await seek_to_stored(consumer, driver.projector)
