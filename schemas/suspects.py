@@ -9,14 +9,16 @@ lengths, patterns and formats of the model itself.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
+from typing import NamedTuple
 
 import polars as pl
 
-from schemas.envelope import Attributes
+from schemas.envelope import MAX_EVENT_BYTES, Attributes
 from schemas.folded import ATTRIBUTES, as_text, folded_types
 from schemas.shape import Node, shape, walk
 
@@ -32,7 +34,19 @@ FORMAT_PATTERNS = {
     "moment": f"^{_DAY}T{_TIME}$",
 }
 DIGITS = r"^[0-9]{1,15}$"
+FEW = 200
+"""Distinct values of a column up to which they are tried one by one: of a code list, a few weeks' days, the points."""
 _NUMBERS = ("7", "12", "732", "12345", "1.50", "12.345")
+
+
+class Rule(NamedTuple):
+    """What a string must be. ``least`` and ``most``: characters."""
+
+    pattern: str
+    is_day: bool
+    may_be_number: bool
+    least: int
+    most: int
 
 
 @dataclass(slots=True)
@@ -80,11 +94,14 @@ def mask(raw: Sequence[bytes] | pl.Series, frame: pl.DataFrame, shapes: Shapes) 
     found.bad.append(rows.filter(frame["data"].is_null()))
     found.bad.append(_null_places(text, frame, rows))
     _fields(_envelope_node(), frame, rows, found)
-    for name, node in shapes.by_type.items():
-        of_type = (frame["type"] == name).fill_null(False)
-        if of_type.all():
+    present = frame["type"].unique().to_list()
+    for name in present:
+        if (node := shapes.by_type.get(name)) is None:
+            continue
+        if len(present) == 1:
             _value(node, frame["data"], rows, found)
-        elif of_type.any():
+        else:
+            of_type = (frame["type"] == name).fill_null(False)
             _value(node, frame["data"].filter(of_type), rows.filter(of_type), found)
     _try_strings(found)
     return rows.is_in(pl.concat(found.bad).implode()).rename("suspect")
@@ -182,27 +199,55 @@ def _between(values: pl.Series, low: int | str | None, high: int | str | None, r
 
 
 def _try_strings(found: _Walk) -> None:
-    """One query asks which columns hold anything wrong, over distinct values; only those are looked at closely."""
-    queries = [
-        _wrong(node, pl.lit(values).unique()).any().alias(str(number))
-        for number, (node, values, _) in enumerate(found.strings)
-    ]
-    wrong = pl.select(queries).row(0) if queries else ()
-    for (node, values, rows), is_wrong in zip(found.strings, wrong, strict=True):
+    """Columns of few values ask the memory of :func:`_good`; the others go to Polars, in one query."""
+    many: list[tuple[pl.Expr, pl.Series]] = []
+    for node, values, rows in found.strings:
+        rule, distinct = _rule(node), values.unique()
+        if len(distinct) > FEW:
+            many.append((_wrong(rule, pl.lit(values)), rows))
+        elif refused := [value for value in distinct.to_list() if not _good(rule, value)]:
+            found.bad.append(rows.filter(values.is_in(refused)))
+    queries = [wrong.any().alias(str(number)) for number, (wrong, _) in enumerate(many)]
+    for is_wrong, (wrong, rows) in zip(pl.select(queries).row(0) if many else (), many, strict=True):
         if is_wrong:
-            mask = pl.select(_wrong(node, pl.lit(values))).to_series()
-            found.bad.append(rows.filter(mask))
+            found.bad.append(rows.filter(pl.select(wrong).to_series()))
 
 
-def _wrong(node: Node, values: pl.Expr) -> pl.Expr:
-    pattern = str(node.bounds.get("pattern") or FORMAT_PATTERNS.get(node.format, ""))
-    wrong = [~values.str.contains(pattern)] if pattern else []
-    if not node.format and not _numeric(node):
+def _rule(node: Node) -> Rule:
+    return Rule(
+        pattern=str(node.bounds.get("pattern") or FORMAT_PATTERNS.get(node.format, "")),
+        is_day=node.format in {"date", "moment"},
+        may_be_number=bool(node.format) or _numeric(node) or node.bounds.get("pattern") == DIGITS,
+        least=int(node.bounds.get("min_length", 0)),
+        most=int(node.bounds.get("max_length", MAX_EVENT_BYTES)),
+    )
+
+
+@lru_cache(maxsize=1 << 16)
+def _good(rule: Rule, value: str) -> bool:
+    """The rule for one value; :func:`_wrong` says the same to Polars, and a test compares them."""
+    if rule.pattern and not re.fullmatch(rule.pattern, value):
+        return False
+    if not rule.may_be_number and re.fullmatch(BARE_WORD, value):
+        return False
+    return rule.least <= len(value) <= rule.most and (not rule.is_day or _is_day(value[:10]))
+
+
+@lru_cache(maxsize=1 << 12)
+def _is_day(text: str) -> bool:
+    try:
+        return bool(dt.date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
+def _wrong(rule: Rule, values: pl.Expr) -> pl.Expr:
+    wrong = [~values.str.contains(rule.pattern)] if rule.pattern else []
+    if not rule.may_be_number:
         wrong.append(values.str.contains(BARE_WORD))
-    if node.format in {"date", "moment"}:
+    if rule.is_day:
         days = values.str.head(10).str.to_date("%Y-%m-%d", strict=False)
         wrong.append(days.is_null() | (days.dt.year() < 1))
-    if "min_length" in node.bounds or "max_length" in node.bounds:
-        least, most = int(node.bounds.get("min_length", 0)), int(node.bounds.get("max_length", 1 << 30))
-        wrong.append(~values.str.len_chars().is_between(least, most))
+    if rule.least or rule.most < MAX_EVENT_BYTES:
+        wrong.append(~values.str.len_chars().is_between(rule.least, rule.most))
     return pl.any_horizontal(wrong)

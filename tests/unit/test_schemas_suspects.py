@@ -11,10 +11,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from schemas import make_samples
+from schemas import catalogue, make_samples
 from schemas.folded import ENVELOPES, checks, decode, folded_types, polars_schema, prune, required_paths, union
-from schemas.shape import Node, shape
-from schemas.suspects import suspects
+from schemas.shape import Node, shape, walk
+from schemas.suspects import FEW, _good, _rule, _wrong, suspects
 from schemas.upcasters import UpcastError, read
 
 AREAS = ("diary", "agreements", "billing", "authority.diary", "authority.billing")
@@ -143,6 +143,23 @@ def mutations(draw: st.DrawFn) -> tuple[str, bytes]:
 def test_what_is_no_suspect_is_read_the_same_by_the_reader(mutation: tuple[str, bytes]) -> None:
     area, raw = mutation
     holds(raw, area, COMPANY[area])
+
+
+RULES = {_rule(node) for model in catalogue.types().values() for _, node in walk(shape(model)) if node.kind == "string"}
+
+
+@given(st.lists(st.one_of(st.sampled_from([one for one in WRONG if isinstance(one, str)]), st.text(max_size=50))))
+def test_one_value_and_a_column_are_judged_alike(values: list[str]) -> None:
+    column = pl.Series(values, dtype=pl.String)
+    for rule in RULES:
+        wrong = pl.select(_wrong(rule, pl.lit(column))).to_series().to_list() if values else []
+        assert [not _good(rule, value) for value in values] == wrong, rule
+
+
+def test_a_wrong_value_among_many_different_ones_is_found() -> None:
+    rows = [orjson.dumps(first_visit() | {"subject": f"visit-{n}", "position": str(n)}) for n in range(FEW + 50)]
+    rows[70] = orjson.dumps(first_visit() | {"position": "7.5"})
+    assert [row for row, doubtful in enumerate(doubt(rows, "diary")) if doubtful] == [70]
 
 
 def first_visit() -> dict[str, Any]:
