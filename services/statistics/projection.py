@@ -1,8 +1,8 @@
 """What statistics folds from the others: whole batches at a time, into cells to be added.
 
 Laws:
-- A correction takes the cells of ``before`` back and adds those of ``after``; a void takes ``before`` back. Both fall on
-  the day of service, however long ago (S4).
+- A correction takes the cells of ``before`` back and adds those of ``after``; a void takes ``before`` back. Both fall
+  on the day of service, however long ago (S4).
 - A visit is counted by its place and language, an act by what was done and for whom; neither is ever made from the
   other (R11).
 - What cannot be read is parked, and may be applied later: every cell is a sum.

@@ -10,12 +10,13 @@ Laws:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import sqlalchemy as sa
 
 CODE = sa.Text(collation="C")
 
-CUBES: Mapping[str, tuple[Mapping[str, sa.types.TypeEngine[object]], tuple[str, ...]]] = {
+CUBES: Mapping[str, tuple[Mapping[str, sa.types.TypeEngine[Any]], tuple[str, ...]]] = {
     "acts_month": (
         {
             "month": sa.Date(), "point": CODE, "authority": CODE, "service": CODE, "task": CODE, "channel": CODE,
@@ -58,7 +59,7 @@ first such act; so it may be summed over channels, and not read by them.
 ``timed``: acts whose minutes were recorded; the others are not zero minutes but unknown ones.
 """
 
-NAMES: Mapping[str, tuple[Mapping[str, sa.types.TypeEngine[object]], tuple[str, ...]]] = {
+NAMES: Mapping[str, tuple[Mapping[str, sa.types.TypeEngine[Any]], tuple[str, ...]]] = {
     "parties": ({"party": CODE}, ("family", "kind")),
     "party_names": ({"party": CODE, "effective_from": sa.Date()}, ("fi", "sv", "en")),
     "points": (

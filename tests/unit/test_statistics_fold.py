@@ -1,4 +1,4 @@
-"""The vectorised fold against the naive one, event by event; and what corrections, repeats and order do to the cells."""
+"""The vectorised fold against the naive one, event by event; what corrections, repeats and order do to the cells."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_any_order_and_any_batches_give_the_same(seed: int) -> None:
     raw = list(logs().diary.raw)
     rng.shuffle(raw)
     batches = folded(topics.DIARY.name, raw, size=rng.randint(90, 999))
-    assert added(batches) == {name: cells for name, cells in naive.fold(raw).items()}
+    assert added(batches) == naive.fold(raw)
 
 
 def visit(day: str, *acts: dict[str, Any], **others: Any) -> dict[str, Any]:
@@ -88,7 +88,8 @@ def visit(day: str, *acts: dict[str, Any], **others: Any) -> dict[str, Any]:
 def act(authority: str = "kela", number: int = 1, **others: Any) -> dict[str, Any]:
     return {
         "act_no": number, "authority_id": authority, "service": "asumistuki", "task": "advise", "channel": "counter",
-        "quantity": 1, "performed_by": "adviser", "coverage": {"status": "in_force", "agreements_position": 3}, **others,
+        "quantity": 1, "performed_by": "adviser", "coverage": {"status": "in_force", "agreements_position": 3},
+        **others,
     }  # fmt: skip
 
 

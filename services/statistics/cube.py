@@ -1,0 +1,68 @@
+"""One question, one answer: checked against the register and the asker's reach, planned, and run in one snapshot."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from prometheus_client import Counter, Histogram
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.chassis.access import Limit
+from services.chassis.db import sqlstate
+from services.chassis.errors import Unavailable
+from services.chassis.projection import TopicPosition, registry
+from services.statistics import store
+from services.statistics.domain import MAX_CELLS, Part, Question, check_reach, plan
+from services.statistics.projection import NAME
+
+SECONDS = Histogram(
+    "apudiaari_statistics_question_seconds",
+    "Time to answer a question, by the cubes it was read from",
+    ["cubes"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 5),
+)
+CELLS = Counter("apudiaari_statistics_cells", "Cells given in answers")
+QUERY_CANCELED = "57014"
+EVERYTHING = (Limit(),)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer with what is needed to judge it: where the projection stood, and which cubes were read."""
+
+    answer: store.Answer
+    positions: Mapping[str, TopicPosition]
+    parts: tuple[Part, ...]
+    schema: str
+
+
+async def ask(
+    connection: AsyncConnection,
+    question: Question,
+    limits: Sequence[Limit],
+    *,
+    after: str | None = None,
+    limit: int | None = None,
+) -> Answered:
+    """Answer in the transaction of ``connection``. ``limit`` counts rows and is cut to what 10,000 cells hold."""
+    schema = await registry.active_schema(connection, NAME)
+    check_reach(question, limits)
+    await store.check_registered(connection, schema, question)
+    parts = plan(question, limits, store.by_size(await store.sizes(connection, schema)))
+    most = MAX_CELLS // (len(question.by) + len(question.measures))
+    began = time.perf_counter()
+    try:
+        answer = await store.ask(
+            connection, schema, question, parts, limits, after=after, limit=min(limit or most, most)
+        )
+    except DBAPIError as error:
+        if sqlstate(error) == QUERY_CANCELED:
+            detail = "The question took too long and was given up. Ask for a shorter period or fewer dimensions."
+            raise Unavailable("question_too_large", detail) from error
+        raise
+    SECONDS.labels("+".join(sorted(part.cube for part in parts))).observe(time.perf_counter() - began)
+    CELLS.inc(len(answer.rows) * len(question.measures))
+    return Answered(answer, await registry.positions(connection, NAME), parts, schema)
