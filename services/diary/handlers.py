@@ -230,7 +230,8 @@ async def project(connection: AsyncConnection, placed: Sequence[Placed]) -> None
     await store.put_visits(connection, _visit_rows(placed))
     received = [each for each in placed if isinstance(each.event.data, DocumentReceived)]
     await store.put_documents(connection, [_document_row(each) for each in received])
-    await store.put_sealed(connection, [_sealed_row(each) for each in received])
+    sealed = [each for each in received if each.command.private is not None]  # A recovered log has no secrets.
+    await store.put_sealed(connection, [_sealed_row(each) for each in sealed])
     forwarded = [each.event.data for each in placed if isinstance(each.event.data, DocumentForwarded)]
     await store.put_forwarded(connection, [(data.document_id, data.forwarded_at) for data in forwarded])
     metrics.count(placed)

@@ -89,20 +89,20 @@ async def _file(request: Request) -> tuple[bytes, str | None]:
 @router.get("/imports/{import_id}")
 async def get_import(import_id: UUID, who: Importer, here: Here) -> Json:
     """The report of an import."""
-    row, rejected = await _stored(here, who, import_id)
+    row, rejected = await stored_import(here, who, import_id)
     return Json(imports.shown(row, rejected))
 
 
 @router.get("/imports/{import_id}/rejected.csv")
 async def get_rejected(import_id: UUID, who: Importer, here: Here) -> Response:
     """The rejected rows with their reasons: mend them and send this file again."""
-    row, rejected = await _stored(here, who, import_id)
+    row, rejected = await stored_import(here, who, import_id)
     name = f"attachment; filename=rejected-{import_id}.csv"
     headers = {"Content-Disposition": name, "Cache-Control": "no-store"}
     return Response(imports.rejected_csv(row, rejected), media_type="text/csv; charset=utf-8", headers=headers)
 
 
-async def _stored(here: Here, who: Principal, import_id: UUID) -> tuple[Any, Any]:
+async def stored_import(here: Here, who: Principal, import_id: UUID) -> tuple[Any, Any]:
     """The report and its rows, for whom they concern; what is not there and what is another's look the same."""
     async with here.database.reading() as connection:
         row = await imports.stored(connection, import_id)
