@@ -52,6 +52,8 @@ def service_environment(
         "KAFKA_BOOTSTRAP": around.broker.bootstrap,
         "KAFKA_IDEMPOTENT": exact,
         "KAFKA_EXACT_END_OFFSETS": exact,
+        # Tansu lets a group begin after half the session timeout, and a restarted member wait longer still.
+        "KAFKA_SESSION_MS": "20000" if around.broker.idempotent else "3000",
         "HOST": "127.0.0.1",
         "PORT": str(port),
         "BASE_URLS": json.dumps(dict(around.base_urls)),

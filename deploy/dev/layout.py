@@ -7,8 +7,12 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from deploy.dev.environment import SERVICES
+
+if TYPE_CHECKING:
+    from services.chassis.settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -45,9 +49,14 @@ async def create_topics(environment: dict[str, str]) -> None:
     # Imported late: the parts beneath can be run and tested without the services.
     from services.chassis.broker import ensure_topics  # noqa: PLC0415
 
+    await ensure_topics(service_settings(environment))
+
+
+def service_settings(environment: dict[str, str]) -> Settings:
+    """The settings that a process with this environment would read."""
     from services.chassis.settings import Settings  # noqa: PLC0415
 
-    values = {name.removeprefix("APUDIAARI_").lower(): value for name, value in environment.items()}
+    values: dict[str, Any] = {name.removeprefix("APUDIAARI_").lower(): value for name, value in environment.items()}
     for name in ("base_urls", "issuers"):
         values[name] = json.loads(values[name])
-    await ensure_topics(Settings.model_validate(values))
+    return Settings.model_validate(values)

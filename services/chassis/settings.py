@@ -29,6 +29,7 @@ class Settings(BaseSettings):
     kafka_bootstrap: Annotated[str, NoDecode] = "127.0.0.1:19092"
     kafka_idempotent: bool = True
     kafka_exact_end_offsets: bool = True
+    kafka_session_ms: Annotated[int, Field(ge=1000, le=300_000)] = 20_000
     kafka_replication: Annotated[int, Field(ge=1, le=5)] = 1
     kafka_username: str | None = None
     kafka_password: SecretStr | None = None

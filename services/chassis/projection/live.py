@@ -50,8 +50,8 @@ class LiveVersion:
             fetch_max_wait_ms=50,
             fetch_min_bytes=1,
             max_poll_interval_ms=600_000,
-            session_timeout_ms=20_000,
-            heartbeat_interval_ms=3_000,
+            session_timeout_ms=settings.kafka_session_ms,
+            heartbeat_interval_ms=settings.kafka_session_ms // 6,
         )
         self._subscriber(self._handle)
 
