@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
@@ -47,6 +47,12 @@ async def ready(_: Anyone, runtime: Here) -> Json:
 async def metrics(_: Anyone) -> Response:
     """Prometheus metrics. They carry no authority's figures and no person's."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+@operations.get("/openapi.json", include_in_schema=False)
+async def description(_: Anyone, request: Request) -> Json:
+    """The OpenAPI 3.1 description of the service."""
+    return Json(request.app.openapi())
 
 
 @operations.get("/api/projections", tags=["operations"])
