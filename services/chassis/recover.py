@@ -1,11 +1,11 @@
 """Taking back from the topic what a restored store has lost (design.md §5).
 
-A store restored from a backup ends before its topic does. The relay then stops, and nothing may be appended until a person
-decides. This re-imports the records that continue the store exactly: the same chain in every partition, positions without a
-gap, and the authorities' copies from their own topics. What does not fit is named and left.
+A store restored from a backup ends before its topic does. The relay then stops, and nothing may be appended until a
+person decides. This re-imports the records that continue the store exactly: the same chain in every partition,
+positions without a gap, and the authorities' copies from their own topics. What does not fit is named and left.
 
-Not on any topic, and so not recovered: private rows (keys of documents) and the answers of commands; a command sent again
-after a recovery is refused as stale or existing instead of being answered as before.
+Not on any topic, and so not recovered: private rows (keys of documents) and the answers of commands; a command sent
+again after a recovery is refused as stale or existing instead of being answered as before.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from schemas.registry import model_of
 from schemas.topics import authority_topic
 from services.chassis import relay_store
 from services.chassis.access import PUBLIC
+from services.chassis.clock import helsinki_day
 from services.chassis.db import Database
 from services.chassis.errors import Conflict
 from services.chassis.evidence.merkle import leaf_hash
 from services.chassis.log import Command, LogSpec, NewEvent, Placed, store
 from services.chassis.rule import Link, Tail, link_of
 from services.chassis.settings import Settings
-from services.chassis.transport import Incoming, KafkaTransport
+from services.chassis.transport import Incoming, KafkaTransport, Transport
 
 BATCH = 256
 
@@ -47,25 +48,32 @@ async def recover(
     """Import what fits; returns 0 when store and topic then agree. Without ``write`` it only tells."""
     transport = await KafkaTransport.open(settings)
     try:
-        async with database.reading() as connection:
-            head = await relay_store.head(connection)
-        found = await _missing(transport, spec, head)
-        say(f"the store ends at {head.position}; the topic holds {len(found)} events beyond it")
-        if not found:
-            return 0
-        copies = await _copies(transport, spec, found)
-        if not write:
-            say("nothing was written; run again with --yes to import them")
-            return 1
-        for start in range(0, len(found), BATCH):
-            await _import(database, spec, found[start : start + BATCH], copies)
-        say(f"imported {len(found)} events; the store ends at {found[-1].link.position}")
-        return 0
+        return await recover_from(transport, spec, database, write=write, say=say)
     finally:
         await transport.close()
 
 
-async def _missing(transport: KafkaTransport, spec: LogSpec, head: relay_store.LogHead) -> list[Found]:
+async def recover_from(
+    transport: Transport, spec: LogSpec, database: Database, *, write: bool, say: Callable[[str], None]
+) -> int:
+    """The same over an open transport."""
+    async with database.reading() as connection:
+        head = await relay_store.head(connection)
+    found = await _missing(transport, spec, head)
+    say(f"the store ends at {head.position}; the topic holds {len(found)} events beyond it")
+    if not found:
+        return 0
+    copies = await _copies(transport, spec, found)
+    if not write:
+        say("nothing was written; run again with --yes to import them")
+        return 1
+    for start in range(0, len(found), BATCH):
+        await _import(database, spec, found[start : start + BATCH], copies)
+    say(f"imported {len(found)} events; the store ends at {found[-1].link.position}")
+    return 0
+
+
+async def _missing(transport: Transport, spec: LogSpec, head: relay_store.LogHead) -> list[Found]:
     """Records beyond the store, in log order. Raises Conflict where they do not continue it."""
     found: dict[int, Found] = {}
     wanted = {(spec.topic.name, partition): -1 for partition in range(spec.topic.partitions)}
@@ -95,7 +103,7 @@ def _require_chain(found: Sequence[Found], head: relay_store.LogHead) -> None:
         tails[one.partition] = Tail(one.link.position, one.link.leaf)
 
 
-async def _copies(transport: KafkaTransport, spec: LogSpec, found: Sequence[Found]) -> dict[tuple[str, int], bytes]:
+async def _copies(transport: Transport, spec: LogSpec, found: Sequence[Found]) -> dict[tuple[str, int], bytes]:
     """The authorities' copies of the events, by feed and sequence. Raises Conflict where one is missing."""
     wanted = {place for one in found for place in _places(one)}
     topics = {feed: authority_topic(feed, spec.service).name for feed, _ in wanted}
@@ -125,6 +133,7 @@ async def _import(
     """Append exact bytes: the only way into the log that makes none."""
     async with database.transaction() as connection:
         head = await store.lock_head(connection)
+        context = await spec.context.load(connection, [])
         feeds = await store.feed_heads(connection, sorted({feed for one in found for feed, _ in _places(one)}))
         rows, entries, placed = [], [], []
         leaves: dict[str, list[bytes]] = {feed: [] for feed in feeds}
@@ -142,7 +151,10 @@ async def _import(
             for feed, sequence in event.places:
                 body = copies[feed, sequence]
                 leaf, previous = leaf_hash(body), feeds[feed].leaf
-                entries.append((feed, sequence, event.position, event.recorded, leaf, previous, body))
+                day = helsinki_day(event.recorded)
+                entries.append(
+                    (feed, sequence, event.position, event.recorded, day, store.RENDERER, leaf, previous, body)
+                )
                 leaves[feed].append(leaf)
                 feeds[feed].sequence, feeds[feed].leaf = sequence, leaf
         grown = head.frontier.extend([one.link.leaf for one in found])
@@ -158,6 +170,8 @@ async def _import(
             await store.move_feeds(connection, feeds)
         await store.insert_nodes(connection, completed)
         await store.move_head(connection, head)
+        for event in placed:
+            context.apply(event)
         await spec.project(connection, placed)
 
 

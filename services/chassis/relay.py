@@ -45,7 +45,7 @@ class AskAgain(Exception):
 
 @dataclass(slots=True)
 class Track:
-    """One partition that the relay keeps. ``offset``: next to read back; ``acknowledged``: the last offset written."""
+    """One partition that the relay keeps. ``offset``: next to read back; ``acknowledged``: the last offset known of."""
 
     where: Where
     stand: Stand = field(default_factory=Stand)
@@ -79,11 +79,13 @@ class Relay:
         failures = 0
         while True:
             try:
-                async with store.leadership(self._database.url) as leading:
-                    self.status.leading = leading
-                    LEADER.set(leading)
-                    if leading:
-                        failures = 0 if await self._term() else failures
+                async with store.leadership(self._database.url) as leads:
+                    self.status.leading = leads()
+                    LEADER.set(self.status.leading)
+                    if self.status.leading:
+                        await self._term(leads)
+            except AskAgain as reason:
+                LOGGER.info("the relay asks again: %s", reason)
             except asyncio.CancelledError:
                 raise
             except TopicContradicts as contradiction:
@@ -92,36 +94,22 @@ class Relay:
             except Exception as error:
                 self.status.error = repr(error)
                 LOGGER.warning("the relay starts over: %r", error)
+            failures = failures + 1 if self.status.leading and not self.status.compared else 0
             self.status.compared = False
-            await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
-            failures += 1
+            await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)] if self.status.leading else 1.0)
 
-    async def _term(self) -> bool:
+    async def _term(self, leads: Callable[[], bool]) -> None:
         TERMS.inc()
         transport = await self._connect()
         try:
             term = Term(self._database, self._topic, transport)
             await term.compare()
             self.status.compared, self.status.contradiction, self.status.error = True, "", ""
-            await self._publish_for_ever(term)
-        except AskAgain:
-            return True
+            while leads():
+                if not await term.turn():
+                    await self._listener.wait()
         finally:
             await transport.close()
-        return True
-
-    async def _publish_for_ever(self, term: Term) -> None:
-        checked = time.monotonic()
-        while True:
-            sealable = await term.head_to_seal()
-            busy = await term.publish()
-            if sealable is not None:
-                await term.seal_if_published(sealable)
-            if time.monotonic() - checked > CHECK_EVERY_SECONDS:
-                await term.check()
-                checked = time.monotonic()
-            if not busy:
-                await self._listener.wait()
 
 
 class Term:
@@ -134,6 +122,7 @@ class Term:
         self._after = 0
         self._sealed = 0
         self._sealed_at = 0.0
+        self._checked_at = time.monotonic()
         self._feeds: dict[str, Track] = {}
 
     # -- compare -------------------------------------------------------------------------------------------------
@@ -156,6 +145,7 @@ class Term:
         for track in self._tracks.values():
             track.stand = Stand(track.read.tail, track.read.sealed)
         self._after = await self._caught_up()
+        await store.mark_compared(self._database)
 
     async def _add_feed(self, feed: str) -> None:
         topic = authority_topic(feed, self._topic.owner)
@@ -202,6 +192,7 @@ class Term:
                         folded.setdefault(where, []).append(link)
                         track.last_read = record.offset
                     track.offset = record.offset + 1
+                    track.acknowledged = max(track.acknowledged, record.offset)
             await self._check_against_store(folded)
 
     async def _check_against_store(self, folded: Mapping[Where, Sequence[Link]]) -> None:
@@ -224,6 +215,17 @@ class Term:
         return min(behind, default=head.position)
 
     # -- publish -------------------------------------------------------------------------------------------------
+
+    async def turn(self) -> bool:
+        """Publish the next piece, seal what was read before it, look at the broker; False when idle."""
+        sealable = await self.head_to_seal()
+        busy = await self.publish()
+        if sealable is not None:
+            await self.seal_if_published(sealable)
+        if time.monotonic() - self._checked_at > CHECK_EVERY_SECONDS:
+            await self.check()
+            self._checked_at = time.monotonic()
+        return busy
 
     async def publish(self) -> bool:
         """Publish the next piece of the log and of every feed; False when there was nothing."""

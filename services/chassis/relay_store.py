@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chassis.db import Database
 from services.chassis.evidence.merkle import Frontier
+from services.chassis.log.store import IDENTITY
 from services.chassis.rule import Link, Tail
 from services.chassis.transport import Where
 
@@ -31,11 +32,12 @@ class LogHead:
 
 
 @asynccontextmanager
-async def leadership(url: str) -> AsyncIterator[bool]:
-    """Whether this process leads, for the length of the block; the lock dies with its connection."""
+async def leadership(url: str) -> AsyncIterator[Callable[[], bool]]:
+    """Whether this process leads, to be asked again and again in the block: the lock dies with its connection."""
     connection = await asyncpg.connect(url, timeout=5)
     try:
-        yield bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEADER_LOCK))
+        got = bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEADER_LOCK))
+        yield lambda: got and not connection.is_closed()
     finally:
         await connection.close(timeout=2)
 
@@ -110,6 +112,14 @@ async def not_in_feeds(connection: AsyncConnection, links: Mapping[str, Sequence
         )
     ).first()
     return f"entry {row.sequence} of feed {row.feed}" if row else ""
+
+
+async def mark_compared(database: Database) -> None:
+    """Store and topic agree: appending may begin on this store (see ``log.append``)."""
+    async with database.transaction() as connection:
+        await connection.execute(
+            text(f"UPDATE log.head SET store_identity = {IDENTITY} WHERE store_identity IS DISTINCT FROM {IDENTITY}")
+        )
 
 
 async def remembered(connection: AsyncConnection, cluster: str) -> dict[Where, tuple[int, Tail]]:

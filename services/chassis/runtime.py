@@ -17,6 +17,7 @@ from services.chassis.evidence.signing import SigningKey, generate_signing_key, 
 from services.chassis.log import Command, LogSpec, Writer
 from services.chassis.log.append import Result
 from services.chassis.log.metrics import observe
+from services.chassis.log.store import store_compared
 from services.chassis.log.writer import CHANNEL
 from services.chassis.projection import ProjectionSpec, registry
 from services.chassis.projection.live import LiveProjection
@@ -129,6 +130,8 @@ class Runtime:
         found = []
         async with self.database.reading() as connection:
             await connection.execute(text("SELECT 1"))
+            if self.log and not await store_compared(connection):
+                found.append(Reason("store_not_compared", "the store was restored; the relay compares it first", True))
             for live in self.projections:
                 for version in live.running:
                     for part in await registry.partitions(connection, live.spec.name, version):

@@ -1,8 +1,8 @@
 """A small world for the rule alone: one store, one topic that may be wiped, two relays, one projector, and bad luck.
 
-Everything is plain lists and one random generator; what is under test is :mod:`services.chassis.rule` and the way relay and
-projector use it (design.md §§5, 6). ``relay_trusts_acks`` and ``projector_trusts_order`` are the naive forms, kept so that
-the test can show that its judge is able to fail.
+Everything is plain lists and one random generator; what is under test is :mod:`services.chassis.rule` and the way relay
+and projector use it (design.md §§5, 6). ``relay_trusts_acks`` and ``projector_trusts_order`` are the naive forms, kept
+so that the test can show that its judge is able to fail.
 """
 
 from __future__ import annotations
@@ -228,7 +228,7 @@ class World:
     # -- the end -------------------------------------------------------------------------------------------------
 
     def _rest(self) -> None:
-        """Luck turns: late sends land, one relay asks and publishes everything, the projector reads until it has all."""
+        """Luck turns: late sends land, one relay asks and publishes all, the projector reads until it has all."""
         while self.flights:
             self._land()
         relay = self.relays[0]

@@ -2,6 +2,7 @@
 
 Law: nothing here commits. The head row is locked before anything is read; positions, times, feed places, bytes and
 trees are given under that lock and in the order of the commands. A refused command leaves its neighbours as they are.
+Nothing is appended to a store that the relay has not compared with the topic since it was restored or copied.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from schemas.envelope import Envelope, decode, encode
 from schemas.registry import model_of
 from schemas.topics import partition_of
 from services.chassis import ids
-from services.chassis.errors import ApudiaariError, Conflict
+from services.chassis.clock import helsinki_day
+from services.chassis.errors import ApudiaariError, Conflict, Unavailable
 from services.chassis.evidence.merkle import leaf_hash
 from services.chassis.log import store
 from services.chassis.log.model import Command, Decision, LogSpec, NewEvent, Outcome, Placed, StreamState
@@ -41,6 +43,7 @@ async def append_batch(
 ) -> list[Result]:
     """Carry out ``commands`` in order inside the open transaction; a result for each, in the same order."""
     head = await store.lock_head(connection)
+    _require_compared(head)
     known = await store.known_commands(connection, [command.id for command in commands])
     states = await _load_states(connection, spec, [command for command in commands if command.id not in known])
     context = await spec.context.load(connection, commands)
@@ -67,6 +70,17 @@ async def append_batch(
         if placed:
             await spec.project(connection, placed)
     return [_resolve(results, results[index]) for index in range(len(commands))]
+
+
+def _require_compared(head: store.Head) -> None:
+    """A restored store may end before its topic does. A log that was never written to needs no comparison."""
+    if head.position == 0 and not head.compared:
+        head.compared = head.here
+    if head.compared != head.here:
+        raise Unavailable(
+            "store_not_compared",
+            "The store was restored or moved, and has not been compared with what was published. Try again later.",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +158,7 @@ async def _write(
         placed.append(here)
         for authority, sequence in here.places:
             entry = _copy(spec, here, authority, sequence, feeds[authority])
-            feed_leaves[authority].append(entry[4])
+            feed_leaves[authority].append(feeds[authority].leaf)
             entries.append(entry)
         row = _row(spec, here, head)
         leaves.append(row[11])
@@ -191,9 +205,7 @@ def _row(spec: LogSpec, placed: Placed, head: store.Head) -> tuple[Any, ...]:
     return row
 
 
-def _copy(
-    spec: LogSpec, placed: Placed, authority: str, sequence: int, feed: store.FeedHead
-) -> tuple[str, int, int, dt.datetime, bytes, bytes, bytes]:
+def _copy(spec: LogSpec, placed: Placed, authority: str, sequence: int, feed: store.FeedHead) -> tuple[Any, ...]:
     """The row of an authority's copy: its own id, its own sequence, nothing of the whole log."""
     data = placed.event.copies[authority]
     envelope = Envelope(
@@ -209,7 +221,8 @@ def _copy(
     body = encode(envelope, data)
     leaf = leaf_hash(body)
     previous, feed.leaf = feed.leaf, leaf
-    return (authority, sequence, placed.position, placed.recorded, leaf, previous, body)
+    day = helsinki_day(placed.recorded)
+    return (authority, sequence, placed.position, placed.recorded, day, store.RENDERER, leaf, previous, body)
 
 
 def _envelope(source: str, event: NewEvent, placed: Placed, event_id: UUID, position: int, version: int) -> Envelope:

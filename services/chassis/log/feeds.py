@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.chassis.clock import helsinki_day
+from services.chassis.clock import day_bounds, helsinki_day
 from services.chassis.db import Database
 from services.chassis.errors import NotFound
 from services.chassis.evidence.manifest import build_manifest
@@ -17,6 +17,9 @@ from services.chassis.evidence.signing import SigningKey
 from services.chassis.log import trees
 
 MAX_PAGE = 1000
+
+_CLOSE = text("UPDATE log.head SET recorded = :end WHERE recorded < :end")
+"""Waits for an append under way, and lets no later one be recorded on the day, whoever's clock is behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ async def manifest(
     if day > today:
         raise NotFound("day_not_begun", "The day has not begun; ask for today or an earlier day.", pointer="/day")
     async with database.transaction() as connection:
+        if day < today:
+            await connection.execute(_CLOSE, {"end": day_bounds(day)[1]})
         kept = await connection.scalar(
             text("SELECT body FROM log.manifests WHERE feed = :feed AND day = :day"), {"feed": feed, "day": day}
         )

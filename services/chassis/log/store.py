@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.chassis.db import copy_rows
 from services.chassis.evidence.merkle import Frontier, StoredNode
 
 RENDERER = 1
@@ -20,13 +21,18 @@ RENDERER = 1
 
 @dataclass(slots=True)
 class Head:
-    """Where the log ends: the values of the one row that every append locks first."""
+    """Where the log ends: the values of the one row that every append locks first.
+
+    ``here``: which store this is; ``compared``: the store that was last compared with the topic.
+    """
 
     position: int
     recorded: dt.datetime
     frontier: Frontier
     tail_positions: list[int]
     tail_leaves: list[bytes]
+    compared: str
+    here: str
 
 
 @dataclass(slots=True)
@@ -38,7 +44,18 @@ class FeedHead:
     frontier: Frontier
 
 
-_LOCK = text("SELECT position, recorded, frontier, tail_positions, tail_leaves FROM log.head FOR UPDATE")
+IDENTITY = (
+    "(SELECT system_identifier FROM pg_control_system()) || '/' || "
+    "left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) || '/' || "
+    "(SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+"""Which store this is: cluster, timeline and database. A restore or a copy changes one of them, a restart none."""
+
+_LOCK = text(
+    "SELECT position, recorded, frontier, tail_positions, tail_leaves, store_identity AS compared, "
+    f"{IDENTITY} AS here FROM log.head FOR UPDATE"
+)
+_COMPARED = text(f"SELECT store_identity = {IDENTITY} OR (position = 0 AND store_identity = '') FROM log.head")
 _KNOWN = text("SELECT command_id, digest, answer FROM log.commands WHERE command_id = ANY(CAST(:ids AS uuid[]))")
 _STREAMS = text(
     "SELECT stream, stream_version, type, body FROM log.events WHERE stream = ANY(CAST(:streams AS text[])) "
@@ -47,28 +64,12 @@ _STREAMS = text(
 _FEEDS = text("SELECT feed, sequence, leaf, frontier FROM log.feed_heads WHERE feed = ANY(CAST(:feeds AS text[]))")
 _MOVE = text(
     "UPDATE log.head SET position = :position, recorded = :recorded, frontier = :frontier, "
-    "tail_positions = :tail_positions, tail_leaves = :tail_leaves"
-)
-_EVENTS = text(
-    "INSERT INTO log.events (position, event_id, stream, stream_version, type, key, partition, previous_position, "
-    "previous_leaf, recorded, command_id, leaf, body, trace) SELECT * FROM unnest(CAST(:position AS bigint[]), "
-    "CAST(:event_id AS uuid[]), CAST(:stream AS text[]), CAST(:stream_version AS int[]), CAST(:type AS text[]), "
-    "CAST(:key AS text[]), CAST(:partition AS smallint[]), CAST(:previous_position AS bigint[]), "
-    "CAST(:previous_leaf AS bytea[]), CAST(:recorded AS timestamptz[]), CAST(:command_id AS uuid[]), "
-    "CAST(:leaf AS bytea[]), CAST(:body AS bytea[]), CAST(:trace AS text[]))"
+    "tail_positions = :tail_positions, tail_leaves = :tail_leaves, store_identity = :compared"
 )
 _COMMANDS = text(
     "INSERT INTO log.commands (command_id, digest, position, answer) SELECT id, digest, position, answer::jsonb "
     "FROM unnest(CAST(:id AS uuid[]), CAST(:digest AS bytea[]), CAST(:position AS bigint[]), CAST(:answer AS text[])) "
     "AS t (id, digest, position, answer)"
-)
-_ENTRIES = text(
-    "INSERT INTO log.feed_entries (feed, sequence, position, recorded, day, renderer, leaf, previous_leaf, body) "
-    "SELECT feed, sequence, position, recorded, (recorded AT TIME ZONE 'Europe/Helsinki')::date, "
-    f"{RENDERER}, leaf, previous_leaf, body FROM unnest(CAST(:feed AS text[]), CAST(:sequence AS bigint[]), "
-    "CAST(:position AS bigint[]), CAST(:recorded AS timestamptz[]), CAST(:leaf AS bytea[]), "
-    "CAST(:previous_leaf AS bytea[]), CAST(:body AS bytea[])) "
-    "AS t (feed, sequence, position, recorded, leaf, previous_leaf, body)"
 )
 _FEED_HEADS = text(
     "INSERT INTO log.feed_heads (feed, sequence, leaf, frontier) SELECT * FROM unnest(CAST(:feed AS text[]), "
@@ -81,6 +82,11 @@ _NODES = text(
 )
 
 
+async def store_compared(connection: AsyncConnection) -> bool:
+    """Whether this store may be appended to: it is the one that was compared, or was never written to."""
+    return bool(await connection.scalar(_COMPARED))
+
+
 async def lock_head(connection: AsyncConnection) -> Head:
     """Lock the log. Everybody else who wants to append waits here."""
     row = (await connection.execute(_LOCK)).one()
@@ -90,6 +96,8 @@ async def lock_head(connection: AsyncConnection) -> Head:
         Frontier.from_bytes(row.frontier),
         list(row.tail_positions),
         list(row.tail_leaves),
+        row.compared,
+        row.here,
     )
 
 
@@ -102,6 +110,7 @@ async def move_head(connection: AsyncConnection, head: Head) -> None:
             "frontier": head.frontier.to_bytes(),
             "tail_positions": head.tail_positions,
             "tail_leaves": head.tail_leaves,
+            "compared": head.compared,
         },
     )
 
@@ -127,7 +136,8 @@ async def feed_heads(connection: AsyncConnection, feeds: Iterable[str]) -> dict[
 
 
 async def insert_events(connection: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> None:
-    await connection.execute(_EVENTS, _columns(rows, _EVENT_COLUMNS))
+    """COPY rows of ``EVENT_COLUMNS``: half the CPU of an INSERT over arrays (ADR 0003)."""
+    await copy_rows(connection, "log", "events", EVENT_COLUMNS, rows)
 
 
 async def insert_commands(connection: AsyncConnection, rows: Sequence[tuple[UUID, bytes, int, dict[str, Any]]]) -> None:
@@ -136,7 +146,8 @@ async def insert_commands(connection: AsyncConnection, rows: Sequence[tuple[UUID
 
 
 async def insert_entries(connection: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> None:
-    await connection.execute(_ENTRIES, _columns(rows, _ENTRY_COLUMNS))
+    """COPY rows of ``ENTRY_COLUMNS``."""
+    await copy_rows(connection, "log", "feed_entries", ENTRY_COLUMNS, rows)
 
 
 async def move_feeds(connection: AsyncConnection, heads: dict[str, FeedHead]) -> None:
@@ -150,11 +161,11 @@ async def insert_nodes(connection: AsyncConnection, completed: Sequence[tuple[st
         await connection.execute(_NODES, _columns(rows, ("tree", "level", "index", "hash")))
 
 
-_EVENT_COLUMNS = (
+EVENT_COLUMNS = (
     "position", "event_id", "stream", "stream_version", "type", "key", "partition", "previous_position",
     "previous_leaf", "recorded", "command_id", "leaf", "body", "trace",
 )  # fmt: skip
-_ENTRY_COLUMNS = ("feed", "sequence", "position", "recorded", "leaf", "previous_leaf", "body")
+ENTRY_COLUMNS = ("feed", "sequence", "position", "recorded", "day", "renderer", "leaf", "previous_leaf", "body")
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], names: Sequence[str]) -> dict[str, list[Any]]:

@@ -18,7 +18,9 @@ head = sa.Table(
     sa.Column("frontier", sa.LargeBinary, nullable=False, comment="compact range of the RFC 9162 tree"),
     sa.Column("tail_positions", ARRAY(sa.BigInteger), nullable=False, comment="last position of each partition"),
     sa.Column("tail_leaves", ARRAY(sa.LargeBinary), nullable=False),
-    sa.Column("store_identity", sa.Text, nullable=False, server_default="", comment="which store the relay compared"),
+    sa.Column(
+        "store_identity", sa.Text, nullable=False, server_default="", comment="store last compared with the topic"
+    ),
     sa.CheckConstraint('"only"', name="head_is_one_row"),
 )
 events = sa.Table(

@@ -1,8 +1,8 @@
 """A projection made again from the log beside the live one, compared with it at one position, and switched.
 
-Design.md §6. The building version is folded here, overlapped, with its own assignment. When it has caught up it is marked ready: the
-service's own projectors then fold it too. Both are held at one log position, proven complete by a seal; the tables are
-compared row by row; the switch is one statement, and so is the way back.
+Design.md §6. The building version is folded here, overlapped, with its own assignment. When it has caught up it is
+marked ready: the service's own projectors then fold it too. Both are held at one log position, proven complete by a
+seal; the tables are compared row by row; the switch is one statement, and so is the way back.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiokafka import TopicPartition
@@ -52,8 +52,8 @@ class Rebuild:
     async def run(self, *, app_role: str) -> Rebuilt:
         """Build (or go on building), catch up, hold, compare, release. Does not switch."""
         version = await self._version(app_role)
-        async with self._folding(version):
-            await self._until_caught_up(version)
+        async with self._folding(version) as folding:
+            await self._until_caught_up(version, folding)
             async with self._owner.transaction() as connection:
                 await self._spec.finish(connection, self._spec.schema(version))
             async with self._database.transaction() as connection:
@@ -78,7 +78,7 @@ class Rebuild:
             return version
 
     @asynccontextmanager
-    async def _folding(self, version: int) -> AsyncIterator[None]:
+    async def _folding(self, version: int) -> AsyncIterator[asyncio.Task[None]]:
         projector = Projector(self._database, self._spec, version)
         driver = Driver(projector)
         consumer = broker.consumer(self._settings, group_id=self._spec.group(version))
@@ -90,18 +90,19 @@ class Rebuild:
         await seek_to_stored(consumer, projector)
         folding = asyncio.create_task(catch_up(consumer, driver))
         try:
-            yield
+            yield folding
         finally:
             folding.cancel()
-            with suppress(asyncio.CancelledError):
-                await folding
+            await asyncio.gather(folding, return_exceptions=True)
             await driver.close()
             await consumer.stop()
 
-    async def _until_caught_up(self, version: int) -> None:
+    async def _until_caught_up(self, version: int, folding: asyncio.Task[None]) -> None:
         """Wait until no partition is behind the version being read; tells how far it is and how long it may take."""
         began, first = time.monotonic(), None
         while True:
+            if folding.done():
+                folding.result()  # It ended, and this says why: a rebuild stops at any error.
             mine, active = await self._stand(version)
             halted = [p for p in mine.values() if p.state in {"halted", "forked"}]
             if halted:
