@@ -19,7 +19,7 @@ from schemas import authority as copies
 from schemas.base import EventData
 from schemas.envelope import rfc3339
 from schemas.topics import AGREEMENTS
-from services.agreements import projection
+from services.agreements import metrics, projection
 from services.agreements.context import RegisterSource
 from services.agreements.domain import agreements, parties, points
 from services.agreements.domain import commands as wish
@@ -230,5 +230,6 @@ def log_spec(settings: Settings) -> LogSpec:
 
     async def project(connection: AsyncConnection, placed: Sequence[Placed]) -> None:
         await projection.project(connection, placed, source.register)
+        metrics.observe(source.register)
 
     return LogSpec("agreements", AGREEMENTS, handlers(approver), _no_fold, project, source)

@@ -144,6 +144,7 @@ def _view(loaded: Loaded, answer: Any, who: Principal) -> dict[str, Any]:
         "party": who.party_id in rows.party_ids,
         "provider": words.party(agreement["provider_id"]),
         "commissioners": [words.party(each) for each in agreement["commissioner_ids"]],
+        "successors": _successors(loaded, agreement),
         "points": [(each, words.point(each)) for each in agreement["service_point_ids"]],
         "tasks": [words.text(f"task.{each}") for each in terms["tasks"]],
         "services": presenting.service_groups(words, terms),
@@ -162,6 +163,12 @@ def _view(loaded: Loaded, answer: Any, who: Principal) -> dict[str, Any]:
         "title": title,
         "my_party": words.party(who.party_id or ""),
     }
+
+
+def _successors(loaded: Loaded, agreement: dict[str, Any]) -> list[str]:
+    """Who has since taken over the tasks of a party to the agreement (R9)."""
+    later = loaded.rows.party_ids - {agreement["provider_id"], *agreement["commissioner_ids"]}
+    return loaded.words.fmt.in_order([loaded.words.party(each) for each in later])
 
 
 @router.get("/points")
@@ -230,7 +237,7 @@ async def point(request: Request, who: RegisterReader, runtime: Here, point_id: 
         request,
         "point.html",
         point=row,
-        name=words.name(row["names"], point_id),
+        point_name=words.name(row["names"], point_id),
         provider=words.party(row["provider_id"]),
         municipality=municipality.name(web.language(request)),
         region=region,

@@ -20,7 +20,6 @@ from services.chassis.web.format import DASH, NO_BREAK_SPACE, Formatter
 from services.chassis.web.shell import Web
 
 FIGURE_SPACE = "\u2007"
-PRICE_DECIMALS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +57,20 @@ class Words:
         """Names in a row, alphabetically."""
         return ", ".join(self.fmt.in_order(names))
 
-    def price(self, amount: str) -> str:
+    def price(self, amount: str, decimals_shown: int = 0) -> str:
         """Euros with the decimals as agreed, padded so that the decimal signs of a column stand under each other."""
-        decimals = len(amount.partition(".")[2])
-        padding = FIGURE_SPACE * (PRICE_DECIMALS - decimals)
+        decimals = decimals_of(amount)
+        padding = FIGURE_SPACE * (decimals_shown - decimals)
         return f"{self.fmt.number(amount, decimals)}{NO_BREAK_SPACE}€{padding}"
+
+
+def decimals_of(amount: str) -> int:
+    return len(amount.partition(".")[2])
 
 
 def tariff_rows(words: Words, terms: Mapping[str, Any]) -> list[dict[str, str]]:
     """The price list: what is priced, how, for whom."""
+    decimals = max((decimals_of(tariff["price"]) for tariff in terms["tariffs"]), default=2)
     return [
         {
             "item": tariff["item"],
@@ -74,7 +78,7 @@ def tariff_rows(words: Words, terms: Mapping[str, Any]) -> list[dict[str, str]]:
             "authority": words.party(tariff["authority_id"]),
             "kind": kind_of(words, tariff),
             "payer": words.party(tariff["payer_id"]) if tariff.get("payer_id") else DASH,
-            "price": words.price(tariff["price"]),
+            "price": words.price(tariff["price"], decimals),
         }
         for tariff in terms["tariffs"]
     ]
@@ -140,27 +144,39 @@ def change_rows(words: Words, before: Mapping[str, Any], after: Mapping[str, Any
 
 
 def _change(words: Words, change: Change, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
+    match change.what:
+        case "tariff":
+            return _tariff_change(words, change)
+        case "service":
+            name = words.service(*change.key.split(":", 1))
+            return _there_or_not(words, f"{words.text('agr.change.service')}: {name}", change)
+        case "task":
+            what = f"{words.text('agr.change.task')}: {words.text(f'task.{change.key}')}"
+            return _there_or_not(words, what, change)
+        case "pendency":
+            texts = [pendency_text(words, each["pendency"]) for each in (before, after)]
+            return {"what": words.text("agr.pendency"), "before": texts[0], "after": texts[1]}
+        case "vat":
+            texts = [vat_text(words, each.get("vat")) for each in (before, after)]
+            return {"what": words.text("agr.vat"), "before": texts[0], "after": texts[1]}
     none = words.text("agr.change.none")
-    if change.what == "tariff":
-        shown = [_tariff_text(words, each) if each else none for each in (change.before, change.after)]
-        return {"what": f"{words.text('agr.tariff.item')} {change.key}", "before": shown[0], "after": shown[1]}
-    if change.what == "service":
-        name = words.service(*change.key.split(":", 1))
-        return _there_or_not(words, f"{words.text('agr.change.service')}: {name}", change)
-    if change.what == "task":
-        what = f"{words.text('agr.change.task')}: {words.text(f'task.{change.key}')}"
-        return _there_or_not(words, what, change)
-    if change.what == "pendency":
-        texts = (pendency_text(words, each["pendency"]) for each in (before, after))
-        return {"what": words.text("agr.pendency"), "before": next(texts), "after": next(texts)}
-    if change.what == "vat":
-        return {
-            "what": words.text("agr.vat"),
-            "before": vat_text(words, before.get("vat")),
-            "after": vat_text(words, after.get("vat")),
-        }
     what = f"{ITEMS.index(change.key) + 1}. {words.text(f'agr.item.{change.key}')}"
     return {"what": what, "before": change.before or none, "after": change.after or none}
+
+
+def _tariff_change(words: Words, change: Change) -> dict[str, str]:
+    """A price alone as two figures; anything else in words."""
+    before, after = change.before, change.after
+    if before and after and before | {"price": after["price"]} == after:
+        decimals = max(decimals_of(before["price"]), decimals_of(after["price"]))
+        return {
+            "what": f"{priced_acts(words, after)}, {kind_of(words, after)}",
+            "before": words.price(before["price"], decimals),
+            "after": words.price(after["price"], decimals),
+            "figures": "yes",
+        }
+    shown = [_tariff_text(words, each) if each else words.text("agr.change.none") for each in (before, after)]
+    return {"what": f"{words.text('agr.tariff.item')} {change.key}", "before": shown[0], "after": shown[1]}
 
 
 def _there_or_not(words: Words, what: str, change: Change) -> dict[str, str]:
@@ -169,8 +185,7 @@ def _there_or_not(words: Words, what: str, change: Change) -> dict[str, str]:
 
 
 def _tariff_text(words: Words, tariff: Mapping[str, Any]) -> str:
-    price = words.price(tariff["price"]).rstrip(FIGURE_SPACE)
-    return f"{priced_acts(words, tariff)}: {kind_of(words, tariff)}, {price}"
+    return f"{priced_acts(words, tariff)}: {kind_of(words, tariff)}, {words.price(tariff['price'])}"
 
 
 def version_rows(words: Words, answer: AsOf) -> list[dict[str, Any]]:

@@ -215,13 +215,6 @@ async def head_position(connection: AsyncConnection) -> int:
     return int((await connection.execute(text("SELECT position FROM log.head"))).scalar_one())
 
 
-async def counts(connection: AsyncConnection, today: dt.date) -> dict[str, int]:
-    """How many agreements are in each state, for the metrics."""
-    statement = f"SELECT {_STATE} AS state, count(*) AS count FROM read.agreements a GROUP BY 1"
-    rows = await connection.execute(text(statement), {"today": today})
-    return {row[0]: row[1] for row in rows}
-
-
 def page_after(
     items: Iterable[dict[str, Any]], key: str, after: str | None, limit: int
 ) -> tuple[list[Any], str | None]:
