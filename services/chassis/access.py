@@ -15,6 +15,7 @@ Invariants:
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 from services.chassis.errors import ApudiaariError
 
@@ -207,6 +208,7 @@ class Limit:
         )
 
 
+@lru_cache(maxsize=4096)
 def limits(principal: Principal, action: Action) -> tuple[Limit, ...]:
     """What the principal may see or touch in this action: any of the limits suffices, none means nothing.
 

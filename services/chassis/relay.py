@@ -256,14 +256,15 @@ class Term:
     async def _send(self, track: Track, rows: Sequence[Any]) -> None:
         """Send one partition's rows, batch by batch; what the topic has already is left out."""
         rows = [row for row in rows if row.position > track.stand.tail.position]
-        while rows:
-            outgoing = [Outgoing(row.key.encode(), row.body, _headers(row)) for row in rows]
-            sent = await self._send_batch(track, outgoing)
-            for row in rows[:sent]:
+        outgoing = [Outgoing(row.key.encode(), row.body, _headers(row)) for row in rows]
+        done = 0
+        while done < len(rows):
+            sent = await self._send_batch(track, outgoing[done:])
+            for row in rows[done : done + sent]:
                 link = Link(row.position, row.leaf, row.previous_position, row.previous_leaf)
                 if track.stand.take(link) is not Verdict.FOLD:
                     raise AskAgain(f"{track.where}: row {row.position} does not follow {track.stand.tail.position}")
-            rows = rows[sent:]
+            done += sent
 
     async def _send_batch(self, track: Track, outgoing: Sequence[Outgoing]) -> int:
         sent, first = await self._transport.send(*track.where, outgoing)
