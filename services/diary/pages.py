@@ -214,7 +214,10 @@ async def _refused(
 async def _fragment(request: Request, here: Here, who: Principal, room: Room, visit_id: UUID) -> Response:
     async with here.database.reading() as connection:
         visit = await reading.one(connection, who, visit_id)
-    return web_of(request).page(request, "entry.html", status=201, room=room, visit=visit)
+        limits = access.limits(who, Action.READ_VISITS)
+        point = visit.first.data.service_point_id
+        total = await store.day_totals(connection, limits, point, visit.facts.service_day)
+    return web_of(request).page(request, "entry.html", status=201, room=room, visit=visit, total=total)
 
 
 @router.get("/counter/visits/{visit_id}")

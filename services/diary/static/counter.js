@@ -131,9 +131,13 @@ function start(form) {
   }
 
   function recorded(card, html) {
-    const entry = new DOMParser().parseFromString(html, "text/html").querySelector("li.entry");
+    const answer = new DOMParser().parseFromString(html, "text/html");
+    const entry = answer.querySelector("li.entry");
     for (const old of document.querySelectorAll(".entry.fresh")) old.classList.remove("fresh");
     card.replaceWith(entry);
+    if (entry.dataset.day === document.getElementById("entries").dataset.day) {
+      document.getElementById("count").textContent = answer.getElementById("count").textContent;
+    }
     const tags = [...entry.querySelectorAll(".entry-acts .tag")].map((tag) => tag.textContent.trim().replace(/^[✓!]/, "").trim());
     const names = [...entry.querySelectorAll(".act-name")].map((name) => name.textContent.trim());
     document.getElementById("said").textContent = `${form.dataset.said} ${names.map((name, at) => `${name}: ${tags[at]}`).join(", ")}`;
