@@ -472,6 +472,16 @@ def test_two_agreements_never_cover_the_same_on_the_same_day() -> None:
     assert not register.agreements[TWO].in_force
 
 
+def test_an_earlier_agreement_may_not_reach_the_first_day_of_a_later_one() -> None:
+    register = signed(valid_from="2024-12-31")
+    for agreement_id, last_day in ((TWO, "2024-12-31"), (UUID(int=3), "2024-12-30")):
+        propose(register, agreement_id, valid_until=last_day)
+        approve(register, "kela", 1, agreement_id)
+    with refused("agreement_overlap"):
+        approve(register, "kunta-732", 1, TWO)
+    assert approve(register, "kunta-732", 1, UUID(int=3))[-1] == "AgreementSigned"
+
+
 @pytest.mark.parametrize(
     "changes",
     [
