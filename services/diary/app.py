@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from services.chassis import service
 from services.chassis.service import Service
 from services.chassis.settings import Settings
-from services.diary import api, consumers, document_pages, handlers, import_api, import_pages, pages
+from services.diary import api, cli, consumers, document_pages, handlers, import_api, import_pages, pages
 
 SERVICE = Service(
     name="diary",
@@ -15,6 +15,7 @@ SERVICE = Service(
     log=handlers.log_spec,
     projections=consumers.PROJECTIONS,
     routers=(api.router, import_api.router, pages.router, document_pages.router, import_pages.router),
+    commands=cli.COMMANDS,
     limits={
         "/api/documents/": api.MAX_DOCUMENT_BODY_BYTES,
         "/api/imports": import_api.MAX_FORM_BYTES,

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.diary import DocumentReceived
 from services.chassis.log.model import Command, Placed
-from services.diary import metrics, projection, store
+from services.diary import metrics, projection, register_rows, store
 from services.diary.domain.documents import KnownStamp
 from services.diary.domain.entries import ReceiveDocument
 from services.diary.domain.register import (
@@ -52,7 +52,7 @@ class RegisterCache:
     """The register in memory, brought up to what is projected whenever it is asked for."""
 
     def __init__(self) -> None:
-        self._known = store.Known(0, 0)
+        self._known = register_rows.Known(0, 0)
         self._rows: dict[str, list[Any]] = _no_rows()
         self._register = Register()
         self._lock = asyncio.Lock()
@@ -60,15 +60,15 @@ class RegisterCache:
     async def current(self, connection: AsyncConnection) -> Register:
         """The register as the connection sees it."""
         async with self._lock:
-            known = await store.register_position(connection)
+            known = await register_rows.register_position(connection)
             if known != self._known:
                 await self._catch_up(connection, known)
             return self._register
 
-    async def _catch_up(self, connection: AsyncConnection, known: store.Known) -> None:
+    async def _catch_up(self, connection: AsyncConnection, known: register_rows.Known) -> None:
         onward = known.version == self._known.version and known.position > self._known.position
         rows = self._rows if onward else _no_rows()
-        fresh = await store.register_rows(connection, known, self._known.position if onward else 0)
+        fresh = await register_rows.register_rows(connection, known, self._known.position if onward else 0)
         merged = {table: [*rows[table], *fresh[table]] for table in projection.TABLES}
         self._register = register_of(known.position, merged)
         self._rows, self._known = merged, known

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
@@ -162,6 +163,7 @@ def receive_document(
         recorded = visits.record(payload.visit_id, entry, place, visit, context.register, recorder, now, "/visit")
         visit = visits.evolve(None, recorded)
         events.append(_recorded(secret, f"visit:{payload.visit_id}", recorded))
+    visit = _reached(command.principal, payload.authority_id, visit)
     _require_document(command.principal, payload, visit)
     stamp = context.stamps.get(payload.stamp_id) if payload.stamp_id else None
     commitment = command.private.commitment
@@ -180,16 +182,19 @@ def forward_document(
     document_id = UUID(command.target)
     state = states[f"document:{document_id}"]
     existing: DocumentState | None = state.value
-    if existing is not None:
-        received = existing.received
-        resource = Resource(frozenset({received.authority_id}), received.provider_id, received.service_point_id)
-        access.require(command.principal, Action.RECORD_DOCUMENT, resource)
+    if existing is not None and not access.may(command.principal, Action.RECORD_DOCUMENT, _concerned(existing)):
+        existing = None  # A document that concerns others is as one that does not exist.
     recorder = staff_ref(secret, command.principal)
     event = documents.forward(document_id, payload, state.version, existing, recorder, now)
     assert existing is not None
     shown = copies.document_forwarded(event, existing.received)
     new = NewEvent(f"document:{document_id}", event.service_point_id, event.forwarded_at, event, shown)
     return Decision([new], answers.of_document(command.target, existing.received.coverage.status))
+
+
+def _concerned(document: DocumentState) -> Resource:
+    received = document.received
+    return Resource(frozenset({received.authority_id}), received.provider_id, received.service_point_id)
 
 
 def _recorded(secret: bytes, stream: str, event: VisitRecorded) -> NewEvent:
@@ -208,11 +213,25 @@ def _require_at(
 
 
 def _require_on(action: Action, principal: Principal, state: VisitState | None, wanted: set[str]) -> None:
-    """The right to change a visit, for every authority it concerns before and after."""
-    if state is None:
-        raise NotFound("unknown_visit", "There is no such visit.")
-    authorities = frozenset({act.authority_id for act in state.facts.acts} | wanted)
-    access.require(principal, action, Resource(authorities, state.provider_id, state.service_point_id))
+    """The right to change a visit, for every authority it concerns before and after.
+
+    A visit that concerns others is as one that does not exist.
+    """
+    authorities = frozenset({act.authority_id for act in state.facts.acts}) if state else frozenset()
+    concerned = Resource(authorities, state.provider_id, state.service_point_id) if state else None
+    if concerned is None or not access.may(principal, action, concerned):
+        raise NotFound("unknown_visit", "There is no such visit, or it is not yours to change.")
+    access.require(principal, action, replace(concerned, authority_ids=authorities | wanted))
+
+
+def _reached(principal: Principal, authority_id: str, visit: VisitState | None) -> VisitState | None:
+    """The visit of a document. One that concerns others is as one that does not exist."""
+    if visit is None:
+        return None
+    of_visit = frozenset(act.authority_id for act in visit.facts.acts)
+    authorities = frozenset({authority_id}) if authority_id in of_visit else of_visit
+    resource = Resource(authorities, visit.provider_id, visit.service_point_id)
+    return visit if access.may(principal, Action.RECORD_DOCUMENT, resource) else None
 
 
 def _require_document(principal: Principal, payload: ReceiveDocument, visit: VisitState | None) -> None:

@@ -137,6 +137,7 @@ async def show_counter(
         following=following,
         done=next((visit for visit in visits if visit.visit_id == done), None),
         now=clock.now(),
+        may_import=bool(access.limits(who, Action.IMPORT_VISITS)),
     )
     if room.point is not None:
         response.set_cookie(POINT_COOKIE, room.point.id, max_age=YEAR_S, samesite="lax", httponly=True)

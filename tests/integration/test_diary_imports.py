@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +19,8 @@ from sqlalchemy import text
 from services.chassis import ids
 from services.chassis.db import Database
 from tests.support import diary
-from tests.support.diary_app import Client
+from tests.support.databases import REPOSITORY, ServiceDatabase
+from tests.support.diary_app import FEED_SECRET, Client
 from tests.support.tokens import TokenIssuer
 
 pytest_plugins = ["tests.support.diary_fixtures"]
@@ -179,3 +185,28 @@ async def test_a_point_of_another_in_a_column_is_refused_for_that_row(provider: 
 async def test_thousands_of_rows_go_in_batches(provider: Client) -> None:
     report = (await send(provider, file(*(row(f"many-{number}") for number in range(1500))))).json()
     assert report["rows"] == {"read": 1500, "recorded": 1500, "repeated": 0, "rejected": 0}
+
+
+def run_cli(database: ServiceDatabase, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **database.environment(), "APUDIAARI_FEED_SECRET": FEED_SECRET, **more}
+    argv = [sys.executable, "-m", "services.diary", *arguments]
+    return subprocess.run(
+        argv, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+async def test_the_command_line_imports_and_writes_what_was_rejected(
+    http: httpx.AsyncClient, database: ServiceDatabase, tmp_path: Path
+) -> None:
+    (tmp_path / "visits.csv").write_bytes(file(row("cli-1"), row("cli-2", task="fly")))
+    rejected = tmp_path / "rejected.csv"
+    options = ("import", str(tmp_path / "visits.csv"), "--point", diary.SALLA, "--rejected", str(rejected))
+    done = await asyncio.to_thread(run_cli, database, *options)
+    assert done.returncode == 1, done.stderr
+    assert "1 recorded, 0 repeated, 1 rejected" in done.stdout
+    assert "unknown_task" in done.stdout
+    rejected.write_text(rejected.read_text().replace(";fly;", ";advise;"))
+    mended = await asyncio.to_thread(run_cli, database, "import", str(rejected), "--point", diary.SALLA)
+    assert mended.returncode == 0, mended.stdout
+    unknown = await asyncio.to_thread(run_cli, database, "import", str(rejected), "--point", "piste-999-9")
+    assert (unknown.returncode, "unknown_service_point" in unknown.stderr) == (1, True)

@@ -5,6 +5,7 @@
 
 const form = document.getElementById("entry");
 if (form) start(form);
+else for (const act of document.querySelectorAll(".act")) enliven(act);
 const stamp = document.getElementById("stamp");
 if (stamp) {
   document.addEventListener("keydown", (event) => {
