@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -16,7 +16,11 @@ JSON = dict[str, Any]
 
 
 class Refusal(Exception):
-    """A service answered otherwise than the story expects."""
+    """A service answered otherwise than the story expects. ``code`` is the problem's, if it named one."""
+
+    def __init__(self, text: str, code: str = "") -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class Journal:
@@ -47,10 +51,15 @@ class Journal:
 class Callers:
     """Machine clients of the endpoints file, by role and party, sharing one pool of connections."""
 
-    def __init__(self, endpoints: Mapping[str, Any], journal: Journal) -> None:
-        self._endpoints, self._journal = endpoints, journal
+    def __init__(self, endpoints: Callable[[], Mapping[str, Any]], journal: Journal) -> None:
+        self._read_endpoints, self._journal = endpoints, journal
         self._http = httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=16))
         self._tokens: dict[str, tuple[str, float]] = {}
+
+    @property
+    def _endpoints(self) -> Mapping[str, Any]:
+        """As they are now: clients may have been added."""
+        return self._read_endpoints()
 
     async def __aenter__(self) -> Self:
         return self
@@ -89,12 +98,19 @@ class Callers:
         url = f"{self._endpoints['base_urls'][service]}{path}"
         answer = await self._http.request(method, url, json=body, headers=headers)
         if not answer.is_success:
-            raise Refusal(f"{method} {service}{path}: {answer.status_code} {answer.text[:600]}")
+            raise Refusal(f"{method} {service}{path}: {answer.status_code} {answer.text[:600]}", _code(answer))
         return answer
 
     def acknowledge(self, service: str, answer: JSON) -> None:
         """Put a promise, and what it carries along, into the journal."""
         self._journal.acknowledge(service, [answer, *([answer["visit"]] if "visit" in answer else [])])
+
+
+def _code(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["code"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 class Caller:

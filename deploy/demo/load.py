@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from deploy.demo.client import Caller, Journal
 from deploy.demo.network import Command as Request
 from deploy.demo.network import Network, VisitCommand
+from deploy.demo.progress import Bar
 from deploy.dev.layout import service_settings
 from schemas import topics
 from services.agreements import handlers as agreements
@@ -31,7 +32,7 @@ from services.diary import handlers as diary
 from services.diary.domain.entries import CorrectVisit, ForwardDocument, ReceiveDocument, RecordVisit, VoidVisit
 
 if TYPE_CHECKING:
-    from deploy.demo.progress import Bar
+    from deploy.demo.world import World
     from deploy.dev.supervisor import Stack
 
 ISSUER = "bulk-load"
@@ -74,6 +75,26 @@ def _batches(commands: Iterable[Command]) -> Iterator[list[Command]]:
     remaining = iter(commands)
     while batch := list(islice(remaining, MAX_BATCH)):
         yield batch
+
+
+async def load(world: World, visits: int) -> None:
+    """The whole network: agreements first, then, once the diary knows them, the visits; until everybody knows all."""
+    teller, operator, network = world.teller, world.operator, world.network
+    teller.say("load")
+    began = time.monotonic()
+    first, last = network.last_months()
+    with Bar(teller.text("load_agreements"), sum(1 for _ in network.commands())) as bar:
+        agreements_end = await load_agreements(world.stack, network, world.journal, bar)
+    await until_known(operator, "diary", {AGREEMENTS: agreements_end})
+    entries = list(network.visits(first, last, visits, now=world.now, history_reason=HISTORY_REASON))
+    with Bar(teller.text("load_diary"), len(entries)) as bar:
+        diary_end = await load_diary(world.stack, entries, world.journal, bar)
+    for service in ("billing", "statistics"):
+        positions = {AGREEMENTS: agreements_end, DIARY: diary_end}
+        with Bar(teller.text("load_known", service=service), sum(positions.values())) as bar:
+            await until_known(operator, service, positions, bar)
+    counts = {"points": len(network.points), "agreements": len(network.written), "visits": visits}
+    teller.say("loaded", first=first, last=last, seconds=time.monotonic() - began, **counts)
 
 
 async def load_agreements(stack: Stack, network: Network, journal: Journal, bar: Bar) -> int:
