@@ -19,7 +19,8 @@ from services.chassis.access import Principal
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A wish of a client. ``digest`` covers kind, target and body, so that a reused id is seen.
+    """A wish of a client. ``digest`` covers kind, target, body and whose wish it is, so that a reused id is seen: an
+    answer is repeated to the organisation that got it, never to another that learnt the id.
 
     ``private`` is what must not enter the log (keys, names): it is not part of the digest and reaches only ``project``.
     ``trace`` is the W3C traceparent of the request; it travels as a Kafka header.
@@ -45,7 +46,8 @@ class Command:
         trace: str = "",
     ) -> Command:
         """A command whose handler is found by the type of ``payload``; ``target`` is the id in the path, if any."""
-        content = f"{type(payload).__name__}\n{target}\n{payload.model_dump_json()}".encode()
+        asker = principal.party_id or ""
+        content = f"{type(payload).__name__}\n{target}\n{asker}\n{payload.model_dump_json()}".encode()
         return cls(command_id, payload, principal, hashlib.sha256(content).digest(), target, private, trace)
 
 
