@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
 from prometheus_client import Counter, Histogram
 
@@ -29,6 +30,10 @@ from services.chassis.projection.registry import PartitionPosition
 MAX_ATTEMPTS = 5
 DOCUMENTS = Counter("apudiaari_billing_documents", "Documents issued", ["kind"])
 RUNS = Counter("apudiaari_billing_runs", "Billing runs by outcome", ["outcome"])
+_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+"""Within a process, runs of one provider wait for each other instead of computing in vain; between processes the
+stream's version decides.
+"""
 RUN_SECONDS = Histogram("apudiaari_billing_run_seconds", "Time of a run, from request to commit")
 
 
@@ -40,7 +45,8 @@ async def run(database: Database, writer: Writer, principal: Principal, request:
     started = time.perf_counter()
     require(principal, Action.RUN_BILLING, Resource(provider_id=request.provider_id))
     try:
-        outcome = await _attempts(database, writer, principal, request)
+        async with _locks.setdefault(request.provider_id, asyncio.Lock()):
+            outcome = await _attempts(database, writer, principal, request)
     except ApudiaariError as refusal:
         RUNS.labels(refusal.code).inc()
         raise
