@@ -75,14 +75,10 @@ def link_of(headers: Sequence[tuple[str, bytes]], value: bytes) -> Link:
     """The link of a Kafka record. Raises :class:`NotOurs` where a header is missing or malformed."""
     found = dict(headers)
     try:
+        position, previous, hexed = found[POSITION], found[PREVIOUS], found[PREVIOUS_LEAF]
         seal = SEAL in found
-        return Link(
-            int(found[POSITION]),
-            b"" if seal else leaf_hash(value),
-            int(found[PREVIOUS]),
-            bytes.fromhex(found[PREVIOUS_LEAF].decode()),
-            seal,
-        )
+        leaf = b"" if seal else leaf_hash(value)
+        return Link(int(position), leaf, int(previous), bytes.fromhex(hexed.decode()), seal)
     except (KeyError, ValueError) as error:
         raise NotOurs(f"a record without a valid place in its partition: {error!r}") from error
 

@@ -118,26 +118,32 @@ def _empty(source: Source) -> pl.DataFrame:
 
 def _shaped(source: Source, records: Sequence[Raw], frame: pl.DataFrame, poison: dict[int, str]) -> Decoded:
     """Types and positions checked against the header, columns typed, foreign types counted and left out."""
+    frame = _with_places(records, frame.rename({"position": "claimed", "id": "event_id", "streamversion": "version"}))
+    number = pl.col("claimed", "version").cast(pl.Int64, strict=False)
+    frame = frame.with_columns(number, known=pl.col("type").is_in([model.TYPE for model in source.types]))
+    lying = frame["claimed"].ne_missing(frame["position"])
+    if lying.any():
+        liars = frame.filter(lying)["row"].to_list()
+        poison.update(dict.fromkeys(liars, "/position: differs from the record's header"))
+        frame = frame.filter(~lying)
+    foreign: Mapping[str, int] = {}
+    if not frame["known"].all():
+        foreign = Counter(frame.filter(~pl.col("known"))["type"].to_list())
+        frame = frame.filter(pl.col("known"))
+    short = {model.TYPE: model.TYPE.split(".")[-2] for model in source.types}
+    return Decoded(frame.with_columns(pl.col("type").replace_strict(short)).select(*FRAME), poison, foreign)
+
+
+def _with_places(records: Sequence[Raw], frame: pl.DataFrame) -> pl.DataFrame:
+    """Position and partition of each record, from the headers; by row number where some rows are missing."""
     places = pl.DataFrame(
         {
-            "row": range(len(records)),
-            "position": [r.position for r in records],
-            "partition": [r.partition for r in records],
+            "position": [record.position for record in records],
+            "partition": [record.partition for record in records],
         },
-        schema={"row": pl.Int64, "position": pl.Int64, "partition": pl.Int32},
+        schema={"position": pl.Int64, "partition": pl.Int32},
     )
-    frame = frame.rename({"position": "claimed", "id": "event_id", "streamversion": "version"})
-    frame = frame.join(places, on="row", how="left", maintain_order="left").with_columns(
-        pl.col("claimed").cast(pl.Int64, strict=False), pl.col("version").cast(pl.Int64, strict=False)
-    )
-    liars = frame.filter(pl.col("claimed").ne_missing(pl.col("position")))["row"].to_list()
-    poison.update(dict.fromkeys(liars, "/position: differs from the record's header"))
-    wanted = pl.col("type").is_in([model.TYPE for model in source.types])
-    foreign = Counter(frame.filter(~wanted)["type"].to_list())
-    frame = frame.filter(wanted & ~pl.col("row").is_in(liars)).with_columns(
-        pl.col("type").str.extract(r"\.([A-Za-z]+)\.v[0-9]+$")
-    )
-    return Decoded(frame.select(*FRAME), poison, foreign)
+    return frame.hstack(places if frame.height == places.height else places[frame["row"].to_list()])
 
 
 FRAME = (
