@@ -12,15 +12,13 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from services.chassis import access, clock
-from services.chassis.access import Action, Principal, Resource
+from services.chassis.access import Action, Principal
 from services.chassis.errors import Invalid, TooLarge
 from services.chassis.http import Json, answer
 from services.chassis.http import page as listed
 from services.chassis.identity import rule
 from services.chassis.runtime import Here
-from services.diary import handlers, reading, stamps
-from services.diary.context import DiaryContext
+from services.diary import desk, handlers, reading
 from services.diary.domain.entries import (
     Body,
     CorrectVisit,
@@ -30,9 +28,7 @@ from services.diary.domain.entries import (
     Text,
     VoidVisit,
 )
-from services.diary.domain.register import Register
 from services.diary.receipts import receipt_of
-from services.diary.staff import staff_ref
 
 MAX_CONTENT_BYTES = 4 * 1024 * 1024
 MAX_DOCUMENT_BODY_BYTES = 6 * 1024 * 1024
@@ -97,32 +93,8 @@ class StampRequest(Body):
 @router.post("/stamps", status_code=201)
 async def make_stamp(wanted: StampRequest, who: Receiver, here: Here) -> Json:
     """Sign the present moment for a document whose details follow within two hours."""
-    return await stamp(here, who, wanted.id, wanted.service_point_id)
-
-
-async def stamp(here: Here, who: Principal, stamp_id: UUID, service_point_id: str) -> Json:
-    """The server's clock, not the caller's."""
-    now = clock.now()
-    require_point(await register(here), who, Action.RECORD_DOCUMENT, service_point_id, now.astimezone(clock.HELSINKI))
-    recorder = staff_ref(here.settings.feed_secret_bytes, who)
-    made, repeated = await stamps.make(here.database, here.signer, stamp_id, service_point_id, recorder, now)
+    made, repeated = await desk.stamp(here, who, wanted.id, wanted.service_point_id)
     return Json(made, 200 if repeated else 201)
-
-
-async def register(here: Here) -> Register:
-    """What the counter knows now, for readers."""
-    assert here.log is not None and isinstance(here.log.context, DiaryContext)
-    async with here.database.reading() as connection:
-        return await here.log.context.pages.current(connection)
-
-
-def require_point(known: Register, who: Principal, action: Action, service_point_id: str, moment: dt.datetime) -> None:
-    """The right to do something at a point for which no authority is named yet. Raises Invalid for an unknown point."""
-    point = known.points.get(service_point_id)
-    if point is None:
-        raise Invalid("unknown_service_point", "There is no such service point.", pointer="/service_point_id")
-    own = frozenset({who.party_id}) if who.party_id else frozenset[str]()
-    access.require(who, action, Resource(own, point.on(moment.date()).provider_id, point.id))
 
 
 class DocumentRequest(ReceiveDocument):

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.diary import DocumentReceived
 from services.chassis.log.model import Command, Placed
-from services.diary import metrics, projection, register_rows, store
+from services.diary import metrics, register_rows, store
 from services.diary.domain.documents import KnownStamp
 from services.diary.domain.entries import ReceiveDocument
 from services.diary.domain.register import (
@@ -32,6 +32,7 @@ from services.diary.domain.register import (
     ServiceFacts,
     Succession,
 )
+from services.diary.register_tables import TABLES
 
 
 @dataclass(slots=True)
@@ -69,7 +70,7 @@ class RegisterCache:
         onward = known.version == self._known.version and known.position > self._known.position
         rows = self._rows if onward else _no_rows()
         fresh = await register_rows.register_rows(connection, known, self._known.position if onward else 0)
-        merged = {table: [*rows[table], *fresh[table]] for table in projection.TABLES}
+        merged = {table: [*rows[table], *fresh[table]] for table in TABLES}
         self._register = register_of(known.position, merged)
         self._rows, self._known = merged, known
         metrics.REGISTER_POSITION.set(known.position)
@@ -118,7 +119,7 @@ def register_of(position: int, rows: Mapping[str, Sequence[Any]]) -> Register:
 
 
 def _no_rows() -> dict[str, list[Any]]:
-    return {table: [] for table in projection.TABLES}
+    return {table: [] for table in TABLES}
 
 
 def _names(row: Any, since: dt.date) -> Names:

@@ -18,8 +18,7 @@ from services.chassis.evidence.canonical import strict_object
 from services.chassis.identity import rule
 from services.chassis.problems import field_errors
 from services.chassis.runtime import Here
-from services.diary import handlers, pages, store
-from services.diary.api import stamp as make_stamp
+from services.diary import desk, handlers, pages, store
 from services.diary.choices import ServiceChoice
 from services.diary.domain import codes
 from services.diary.domain.documents import STAMP_LIFE
@@ -42,7 +41,7 @@ async def stamp(request: Request, who: Receiver, here: Here) -> Response:
     async with request.form(max_files=0, max_fields=10) as data:
         point = str(data.get("point", ""))[:80]
     stamp_id = uuid4()
-    await make_stamp(here, who, stamp_id, point)
+    await desk.stamp(here, who, stamp_id, point)
     return RedirectResponse(f"/counter/documents/new?stamp_id={stamp_id}", 303)
 
 

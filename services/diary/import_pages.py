@@ -13,9 +13,8 @@ from services.chassis.access import Action, Principal, limits
 from services.chassis.errors import ApudiaariError, Invalid
 from services.chassis.identity import rule
 from services.chassis.runtime import Here
-from services.diary import imports, pages
+from services.diary import desk, imports, pages
 from services.diary.domain import csv_rows
-from services.diary.import_api import receive, stored_import
 from services.diary.pages import room_of, web_of
 
 SHOWN = 200
@@ -66,7 +65,7 @@ async def send(request: Request, who: Importer, here: Here) -> Response:
         if len(content) > imports.MAX_FILE_BYTES:
             raise imports.too_large()
         import_id = uuid4()
-        await receive(here, who, content, point, import_id)
+        await desk.run_import(here, who, content, point, import_id)
     except ApudiaariError as refusal:
         return await _page(request, who, here, refusal)
     return RedirectResponse(f"/counter/imports/{import_id}", 303)
@@ -75,6 +74,6 @@ async def send(request: Request, who: Importer, here: Here) -> Response:
 @router.get("/counter/imports/{import_id}")
 async def report(request: Request, import_id: UUID, who: Importer, here: Here) -> Response:
     """What became of a file."""
-    row, rejected = await stored_import(here, who, import_id)
+    row, rejected = await desk.stored_import(here, who, import_id)
     told = imports.shown(row, rejected)
     return web_of(request).page(request, "import_report.html", report=told, shown=told["rejected"][:SHOWN])

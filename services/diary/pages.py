@@ -16,8 +16,7 @@ from services.chassis.errors import ApudiaariError, Conflict
 from services.chassis.identity import rule
 from services.chassis.runtime import Here
 from services.chassis.web.shell import Web
-from services.diary import choices, forms, handlers, reading, store
-from services.diary.api import register
+from services.diary import choices, desk, forms, handlers, reading, store
 from services.diary.choices import PointChoice
 from services.diary.domain import codes
 from services.diary.domain.entries import CorrectVisit, VoidVisit
@@ -70,7 +69,7 @@ def web_of(request: Request) -> Web:
 
 async def room_of(request: Request, here: Here, who: Principal, wanted: str | None = None) -> Room:
     """The point asked for, else the remembered one, else the only or first one."""
-    known = await register(here)
+    known = await desk.register(here)
     language = web_of(request).language(request)
     today = clock.helsinki_day(clock.now())
     points = choices.points(known, who, today, language)

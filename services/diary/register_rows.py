@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas import topics
-from services.diary import projection
+from services.diary.register_tables import NAME, TABLES
 
 _KNOWN = text(
     "SELECT v.version, p.position FROM projection.versions v JOIN projection.positions p USING (projection, version) "
@@ -26,16 +26,16 @@ class Known(NamedTuple):
 
 async def register_position(connection: AsyncConnection) -> Known:
     """Where the register stands; position 0 before its first event."""
-    row = (await connection.execute(_KNOWN, {"projection": projection.NAME, "topic": topics.AGREEMENTS.name})).first()
+    row = (await connection.execute(_KNOWN, {"projection": NAME, "topic": topics.AGREEMENTS.name})).first()
     return Known(row.version, row.position) if row else Known(0, 0)
 
 
 async def register_rows(connection: AsyncConnection, known: Known, after: int) -> dict[str, Sequence[Any]]:
     """Rows per table that came after position ``after``, in log order, up to what is known."""
     bounds = {"after": after, "until": known.position}
-    schema = projection.SPEC.schema(known.version)
+    schema = f"{NAME}_v{known.version}"
     rows: dict[str, Sequence[Any]] = {}
-    for table in projection.TABLES:
+    for table in TABLES:
         statement = text(
             f"SELECT * FROM {schema}.{table} WHERE position > :after AND position <= :until ORDER BY position"
         )

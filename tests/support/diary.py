@@ -40,7 +40,7 @@ from services.chassis.projection.decode import Raw, decode_records
 from services.diary import projection
 from services.diary.context import register_of
 from services.diary.domain.register import Register
-from services.diary.projection import TABLES
+from services.diary.register_tables import TABLES
 
 SALLA, KEMIJARVI = "piste-732-1", "piste-320-1"
 MUNICIPALITY = "kunta-732"
