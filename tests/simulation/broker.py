@@ -170,6 +170,13 @@ class SimConsumer:
     def seek(self, where: TopicPartition, offset: int) -> None:
         self.positions[where] = offset
 
+    def highwater(self, where: TopicPartition) -> int | None:
+        log = self._broker.topics.get(where.topic, [])
+        return len(log[where.partition]) if log else None
+
+    async def position(self, where: TopicPartition) -> int:
+        return self.positions[where]
+
     async def seek_to_beginning(self, where: TopicPartition) -> None:
         self.positions[where] = 0
 

@@ -67,6 +67,12 @@ def void(command_id: UUID, visit_id: UUID, based_on: int) -> Command:
     return handlers.change_command(visit_id, change, ADVISER)
 
 
+def point_of(command: Command) -> str:
+    """The point that a visit or its correction is at."""
+    payload = command.payload
+    return str(payload.visit.service_point_id if isinstance(payload, CorrectVisit) else payload.service_point_id)
+
+
 def new_id(luck: random.Random) -> UUID:
     """A client's UUID out of the seed."""
     return UUID(int=luck.getrandbits(128), version=4)

@@ -9,18 +9,23 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID, uuid5
 
 ACKNOWLEDGED, REFUSED, UNKNOWN = "acknowledged", "refused", "unknown"
 
 
 @dataclass(slots=True)
 class Wish:
-    """One command as its client remembers it. ``answers``: every acknowledgement it ever got."""
+    """One command of one event, as its client remembers it. ``answers``: every acknowledgement it ever got."""
 
     id: str
-    service_point: str
     state: str = UNKNOWN
     answers: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def event_id(self) -> str:
+        """The contract says it: UUIDv5(command id, index)."""
+        return str(uuid5(UUID(self.id), "0"))
 
 
 @dataclass
@@ -29,9 +34,9 @@ class Journal:
 
     wishes: dict[str, Wish] = field(default_factory=dict)
 
-    def wish(self, command_id: str, service_point: str) -> Wish:
+    def wish(self, command_id: str) -> Wish:
         """Written down before it is sent."""
-        return self.wishes.setdefault(command_id, Wish(command_id, service_point))
+        return self.wishes.setdefault(command_id, Wish(command_id))
 
     def acknowledged(self, command_id: str, answer: dict[str, Any]) -> None:
         self.wishes[command_id].state = ACKNOWLEDGED
@@ -47,19 +52,19 @@ class Journal:
 
 
 def judge_log(journal: Journal, events: Iterable[dict[str, Any]]) -> list[str]:
-    """Compare the journal of new visits with events (CloudEvents as dicts, in any order, each once).
+    """Compare the journal with events (CloudEvents as dicts, in any order).
 
-    Acknowledged: exactly once, at the position and with the id that the client was told, each time it asked. Refused:
-    absent. Unknown: at most once. Nothing that no client wished.
+    Acknowledged: exactly once, at the position that the client was told, each time it asked. Refused: absent. Unknown:
+    at most once. Nothing that no client wished.
     """
     wrong: list[str] = []
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for event in events:
-        found[str(event["subject"]).removeprefix("visit:")].append(event)
+        found[event["id"]].append(event)
     for wish in journal.wishes.values():
-        there = found.pop(wish.id, [])
-        if wish.state == ACKNOWLEDGED and len(there) != 1:
-            wrong.append(f"{wish.id} was acknowledged and is there {len(there)} times")
+        there = found.pop(wish.event_id, [])
+        if wish.state == ACKNOWLEDGED and not there:
+            wrong.append(f"{wish.id} was acknowledged and is lost")
         if wish.state == REFUSED and there:
             wrong.append(f"{wish.id} was refused and is there")
         if len(there) > 1:
@@ -67,7 +72,7 @@ def judge_log(journal: Journal, events: Iterable[dict[str, Any]]) -> list[str]:
         told = {(answer["event_id"], int(answer["position"])) for answer in wish.answers}
         if there and told - {(there[0]["id"], int(there[0]["position"]))}:
             wrong.append(f"{wish.id}: told {sorted(told)}, is at {there[0]['position']}")
-    return wrong + [f"{subject} was wished by nobody" for subject in found]
+    return wrong + [f"event {event_id} was wished by nobody" for event_id in found]
 
 
 def read_topic(records: Iterable[tuple[dict[str, bytes], bytes]]) -> tuple[list[dict[str, Any]], list[str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 Fault = Literal["", "before", "after", "hold"]
@@ -26,6 +26,7 @@ class Proxy:
         self.released = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[Any]] = set()
 
     @property
     def dsn(self) -> str:
@@ -34,6 +35,10 @@ class Proxy:
         port = self._server.sockets[0].getsockname()[1]
         login = f"{self._parts.username}:{self._parts.password}"
         return urlunsplit(self._parts._replace(netloc=f"{login}@127.0.0.1:{port}"))
+
+    def aim(self, dsn: str) -> None:
+        """Lead to another database from now on."""
+        self._parts = urlsplit(dsn)
 
     async def __aenter__(self) -> Proxy:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -44,10 +49,13 @@ class Proxy:
         self._server.close()
         for stream in list(self._open):
             stream.transport.abort()
-        await self._server.wait_closed()
+        await asyncio.gather(*self._serving, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        assert self._parts.hostname and self._parts.port
+        me = asyncio.current_task()
+        assert me is not None and self._parts.hostname and self._parts.port
+        self._serving.add(me)
+        me.add_done_callback(self._serving.discard)
         upstream_reader, upstream = await asyncio.open_connection(self._parts.hostname, self._parts.port)
         streams = {writer, upstream}
         self._open |= streams

@@ -1,8 +1,8 @@
 """A small world for the rule alone: one store, one topic that may be wiped, two relays, one projector, and bad luck.
 
 Everything is plain lists and one random generator; what is under test is :mod:`services.chassis.rule` and the way relay
-and projector use it (design.md §§5, 6). ``relay_trusts_acks`` and ``projector_trusts_order`` are the naive forms, kept
-so that the test can show that its judge is able to fail.
+and projector use it (design.md §§5, 6). ``relay_trusts_acks``, ``projector_trusts_order`` and
+``projector_stops_ahead`` are the naive forms, kept so that the test can show that its judge is able to fail.
 """
 
 from __future__ import annotations
@@ -65,14 +65,24 @@ class Projector:
     stands: list[Stand] = field(default_factory=lambda: [Stand() for _ in range(PARTITIONS)])
     applied: list[list[int]] = field(default_factory=lambda: [[] for _ in range(PARTITIONS)])
     offsets: list[int] = field(default_factory=lambda: [0] * PARTITIONS)
+    gaps: list[list[int]] = field(default_factory=lambda: [[0, 0] for _ in range(PARTITIONS)])
+    """Where each partition must stand, and up to where be sealed, before all that was passed over has been taken in."""
     halted: str = ""
 
 
 class World:
     """Runs random steps from a seed, then lets everything come to rest, then judges."""
 
-    def __init__(self, seed: int, *, relay_trusts_acks: bool = False, projector_trusts_order: bool = False) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *,
+        relay_trusts_acks: bool = False,
+        projector_trusts_order: bool = False,
+        projector_stops_ahead: bool = False,
+    ) -> None:
         self.random = random.Random(seed)
+        self.projector_stops_ahead = projector_stops_ahead
         self.relay_trusts_acks, self.projector_trusts_order = relay_trusts_acks, projector_trusts_order
         self.store, self.topic = Store(), Topic()
         self.relays = [Relay(), Relay()]
@@ -198,9 +208,21 @@ class World:
             me.offsets[partition] = 0  # Out of range: the broker sends the consumer to the earliest record.
         for link in records[me.offsets[partition] : me.offsets[partition] + self.random.randrange(1, 5)]:
             if self._take(partition, link) is Verdict.AHEAD:
-                me.offsets[partition] = 0
-                return
+                if self.projector_stops_ahead:
+                    me.offsets[partition] = 0
+                    return
+                self._pass_over(partition, link)
             me.offsets[partition] += 1
+        if me.offsets[partition] >= len(records) and not self._filled(partition):
+            me.offsets[partition] = 0  # Nothing more comes: what is missing may stand before what was read.
+
+    def _pass_over(self, partition: int, link: Link) -> None:
+        gap = self.projector.gaps[partition]
+        gap[link.seal] = max(gap[link.seal], link.position)
+
+    def _filled(self, partition: int) -> bool:
+        stand, (position, sealed) = self.projector.stands[partition], self.projector.gaps[partition]
+        return stand.tail.position >= position and stand.sealed >= sealed
 
     def _take(self, partition: int, link: Link) -> Verdict:
         me = self.projector
@@ -241,10 +263,10 @@ class World:
             rows = [link for link in self.store.links[partition] if link.position > stand.tail.position]
             self.topic.records[partition] += rows
         for partition in range(PARTITIONS):
-            for _ in range(2):  # Once from where it stands; once more from the start, as a consumer that is ahead does.
-                for link in self.topic.records[partition][self.projector.offsets[partition] :]:
-                    self._take(partition, link)
-                self.projector.offsets[partition] = 0
+            for _ in range(
+                3 * len(self.topic.records[partition])
+            ):  # Steps take 1 to 4: enough for more than two turns.
+                self._project(partition)
 
     def _judge(self) -> str:
         if self.projector.halted:

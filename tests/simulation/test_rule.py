@@ -9,7 +9,7 @@ import pytest
 from tests.simulation.rule_world import World
 
 SEEDS = 1_500
-FIRST = int(os.environ.get("SEED", "0"))
+FIRST = int(os.environ.get("SEED") or 0)
 
 
 def wrong_ends(**naive: bool) -> list[tuple[int, str]]:
@@ -22,6 +22,6 @@ def test_no_seed_ends_wrong_with_the_rule_on_both_sides() -> None:
     assert wrong_ends() == []
 
 
-@pytest.mark.parametrize("naive", ["relay_trusts_acks", "projector_trusts_order"])
+@pytest.mark.parametrize("naive", ["relay_trusts_acks", "projector_trusts_order", "projector_stops_ahead"])
 def test_the_naive_forms_lose_or_repeat_so_the_judge_can_fail(naive: str) -> None:
     assert len(wrong_ends(**{naive: True})) > 20

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -22,7 +23,7 @@ from services.chassis.projection.projector import Prepared, Projector, Stale
 LOGGER = logging.getLogger(__name__)
 HOLD_POLL_SECONDS = 0.2
 AGAIN_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
-"""Back-off of reading again from the start while a partition is ahead, and of a database that is away."""
+"""Back-off of reading again from the start while there is a gap, and of a database that is away."""
 
 
 class Driver:
@@ -31,7 +32,8 @@ class Driver:
     def __init__(self, projector: Projector) -> None:
         self.projector = projector
         self._paused: dict[TopicPartition, str] = {}
-        self._ahead: dict[TopicPartition, int] = {}
+        self._gaps: set[TopicPartition] = set()
+        self._taken: Counter[TopicPartition] = Counter()
         self._wakers: set[asyncio.Task[None]] = set()
 
     async def handle(self, consumer: AIOKafkaConsumer, records: Iterable[ConsumerRecord]) -> None:
@@ -62,18 +64,19 @@ class Driver:
             self._steer(consumer, TopicPartition(prepared.topic, partition), part.stopped, part.resume)
 
     def _steer(self, consumer: AIOKafkaConsumer, where: TopicPartition, stopped: str, resume: int) -> None:
-        if not stopped:
-            self._ahead.pop(where, None)
+        self._taken[where] += 1
+        if not stopped or where not in consumer.assignment():
             return
-        if where not in consumer.assignment():
+        if stopped == "ahead":
+            if where not in self._gaps:
+                self._gaps.add(where)
+                self._later(self._fill_gap(consumer, where))
             return
         LOGGER.warning("partition %s-%d stopped: %s", where.topic, where.partition, stopped)
         consumer.pause(where)
         consumer.seek(where, resume)
         self._paused[where] = stopped
-        if stopped == "ahead":
-            self._later(self._read_again(consumer, where))
-        elif stopped == "hold":
+        if stopped == "hold":
             self._later(self._await_release(consumer, where))
 
     def _later(self, work: Any) -> None:
@@ -81,15 +84,25 @@ class Driver:
         self._wakers.add(task)
         task.add_done_callback(self._wakers.discard)
 
-    async def _read_again(self, consumer: AIOKafkaConsumer, where: TopicPartition) -> None:
-        """An absence waits: the relay may still be writing what is missing, before or behind what was read."""
-        times = self._ahead.get(where, 0)
-        self._ahead[where] = times + 1
-        await asyncio.sleep(AGAIN_SECONDS[min(times, len(AGAIN_SECONDS) - 1)])
-        if where in consumer.assignment():
-            with suppress(KafkaError):
-                await consumer.seek_to_beginning(where)
-            self._resume(consumer, where)
+    async def _fill_gap(self, consumer: AIOKafkaConsumer, where: TopicPartition) -> None:
+        """An absence waits: what is missing may come behind what was read, or stand before it.
+
+        So reading goes on; only when nothing more has come for a while is it begun again from the start.
+        """
+        times = 0
+        try:
+            while (where.topic, where.partition) in self.projector.gaps and where not in self._paused:
+                taken = self._taken[where]
+                await asyncio.sleep(AGAIN_SECONDS[min(times, len(AGAIN_SECONDS) - 1)])
+                if where not in consumer.assignment():
+                    return
+                with suppress(KafkaError):
+                    if taken == self._taken[where] and await _read_out(consumer, where):
+                        LOGGER.warning("partition %s-%d is read again from the start", where.topic, where.partition)
+                        times += 1
+                        await consumer.seek_to_beginning(where)
+        finally:
+            self._gaps.discard(where)
 
     async def _await_release(self, consumer: AIOKafkaConsumer, where: TopicPartition) -> None:
         while True:
@@ -126,6 +139,12 @@ class Driver:
         """Stop waiting for anything."""
         for task in list(self._wakers):
             task.cancel()
+
+
+async def _read_out(consumer: AIOKafkaConsumer, where: TopicPartition) -> bool:
+    """Whether everything was taken that the consumer has heard of; an inexact end only makes it read more."""
+    end = consumer.highwater(where)
+    return end is None or await consumer.position(where) >= end
 
 
 def _by_topic(records: Iterable[ConsumerRecord]) -> dict[str, dict[int, list[ConsumerRecord]]]:

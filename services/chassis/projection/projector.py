@@ -4,6 +4,8 @@ Law (design.md §6):
 - The position row is the truth. It is locked before anything is written; what was prepared from another position than
   the row now has is thrown away (a zombie waits on the lock, and then finds nothing to do).
 - The rule decides what is folded: :mod:`services.chassis.rule`. A contradiction halts, an absence waits.
+- A record that is ahead is passed over and remembered as a gap, because what is missing may stand behind it: after a
+  wipe a late send can be the first record of the new topic. Until the gap is filled the stored offset stays before it.
 - Applied, Ignored and Parked move the position; Halted does not.
 - While a hold stands, nothing beyond it is folded, by any version.
 """
@@ -23,7 +25,7 @@ from services.chassis.db import Database
 from services.chassis.projection import registry
 from services.chassis.projection.decode import Decoded, Raw, decode_records
 from services.chassis.projection.model import Deltas, ProjectionSpec
-from services.chassis.rule import NotOurs, Stand, Tail, Verdict, link_of
+from services.chassis.rule import Link, NotOurs, Stand, Tail, Verdict, link_of
 
 
 class Record(Protocol):
@@ -36,11 +38,24 @@ class Record(Protocol):
 
 
 @dataclass(slots=True)
+class Gap:
+    """Records were seen that follow what is not here, the first of them at ``offset``."""
+
+    position: int
+    sealed: int
+    offset: int
+
+    def filled(self, stand: Stand) -> bool:
+        """Whether everything passed over has been taken in since."""
+        return stand.tail.position >= self.position and stand.sealed >= self.sealed
+
+
+@dataclass(slots=True)
 class Taken:
     """What the rule let through of one partition's records, and where it stopped.
 
-    ``start`` and ``end``: tails before and after; ``resume``: the offset to read next; ``stopped``: why the rest of the
-    batch was left (``ahead``, ``hold``, ``forked``, ``halted``), empty if it was not.
+    ``start`` and ``end``: tails before and after; ``resume``: the offset to read next after a restart; ``stopped``: why
+    the rest of the batch was left (``hold``, ``forked``, ``halted``), or ``ahead`` while there is a gap, else empty.
     """
 
     start: Tail
@@ -57,7 +72,8 @@ class Taken:
     def cut(self, position: int, reason: str) -> None:
         """Stop before the poisoned record at ``position``."""
         index = next(number for number, raw in enumerate(self.raws) if raw.position == position)
-        self.resume, self.end = self.steps[index]
+        offset, self.end = self.steps[index]
+        self.resume = min(self.resume, offset)
         self.sealed = 0  # A seal that came after the poison must not be honoured.
         self.raws = self.raws[:index]
         self.stopped, self.reason = "halted", f"position {position}: {reason}"
@@ -86,6 +102,7 @@ class Projector:
     def __init__(self, database: Database, spec: ProjectionSpec, version: int) -> None:
         self.database, self.spec, self.version = database, spec, version
         self.stands: dict[tuple[str, int], Stand] = {}
+        self.gaps: dict[tuple[str, int], Gap] = {}
         self.holds: dict[str, int] = {}
 
     async def load(self) -> None:
@@ -94,6 +111,7 @@ class Projector:
             parts = await registry.partitions(connection, self.spec.name, self.version)
             self.holds = await registry.held(connection, self.spec.name)
         self.stands = {(p.topic, p.partition): Stand(Tail(p.position, p.leaf), p.sealed) for p in parts}
+        self.gaps = {at: gap for at, gap in self.gaps.items() if at in self.stands and not gap.filled(self.stands[at])}
 
     async def prepare(self, topic: str, records: Mapping[int, Sequence[Record]]) -> Prepared:
         """Apply the rule, decode and fold; moves the stands in memory, writes nothing."""
@@ -106,15 +124,36 @@ class Projector:
         taken = Taken(stand.tail, stand.tail, stand.sealed, records[0].offset)
         hold = self.holds.get(topic)
         for record in records:
-            if self._stops(taken, stand, record, hold):
+            if self._stops(topic, taken, stand, record, hold):
                 break
             taken.resume = record.offset + 1
         taken.end, taken.sealed = stand.tail, stand.sealed
+        self._mind_the_gap(topic, partition, taken)
         if hold is not None and stand.sealed >= hold:
             taken.held = hold
         return taken
 
-    def _stops(self, taken: Taken, stand: Stand, record: Record, hold: int | None) -> bool:
+    def _mind_the_gap(self, topic: str, partition: int, taken: Taken) -> None:
+        gap = self.gaps.get((topic, partition))
+        if gap is None:
+            return
+        if gap.filled(self.stands[topic, partition]):
+            del self.gaps[topic, partition]
+            return
+        taken.resume = min(taken.resume, gap.offset)
+        if not taken.stopped:
+            taken.stopped = "ahead"
+            taken.reason = f"what comes before {gap.position or gap.sealed} is not here after {taken.end.position}"
+
+    def _pass_over(self, topic: str, record: Record, link: Link) -> None:
+        known = self.gaps.get((topic, record.partition)) or Gap(0, 0, record.offset)
+        self.gaps[topic, record.partition] = Gap(
+            known.position if link.seal else max(known.position, link.position),
+            max(known.sealed, link.position) if link.seal else known.sealed,
+            min(known.offset, record.offset),
+        )
+
+    def _stops(self, topic: str, taken: Taken, stand: Stand, record: Record, hold: int | None) -> bool:
         """Take one record, or say in ``taken`` why not."""
         before = stand.tail
         try:
@@ -130,8 +169,7 @@ class Projector:
             taken.raws.append(Raw(link.position, record.partition, record.value))
             taken.steps.append((record.offset, before))
         elif verdict is Verdict.AHEAD:
-            taken.stopped = "ahead"
-            taken.reason = f"a record follows {link.previous}, and only {before.position} is here"
+            self._pass_over(topic, record, link)
         elif verdict is Verdict.FORK:
             taken.stopped, taken.reason = (
                 "forked",
