@@ -87,7 +87,10 @@ class Relay:
             except AskAgain as reason:
                 LOGGER.info("the relay asks again: %s", reason)
             except asyncio.CancelledError:
-                raise
+                if _told_to_end():
+                    raise
+                self.status.error = "a client of the broker gave up what it was asked"
+                LOGGER.warning("the relay starts over: %s", self.status.error)
             except TopicContradicts as contradiction:
                 self.status.contradiction = str(contradiction)
                 LOGGER.error("the topic contradicts the store: %s", contradiction)
@@ -110,6 +113,12 @@ class Relay:
                     await self._listener.wait()
         finally:
             await transport.close()
+
+
+def _told_to_end() -> bool:
+    """Whether this task was cancelled, or only a future of a client that lost its broker: that ends a term, not us."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 class Term:
