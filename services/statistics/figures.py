@@ -50,7 +50,7 @@ def charts(draw: Draw) -> list[Shown]:
 
 
 def _series(draw: Draw) -> tuple[str, str]:
-    return draw.text(f"measure.{draw.board.visits}.short"), draw.text("measure.acts.short")
+    return draw.text(f"series.{draw.board.visits}"), draw.text("measure.acts.short")
 
 
 def by_month(draw: Draw) -> Shown | None:
@@ -129,7 +129,7 @@ def by_point(draw: Draw) -> Shown | None:
     if len(rows) < 2:
         return None
     finding = draw.text("chart.point.finding", name=rows[0][0], acts=draw.fmt.number(rows[0][1]), n=len(rows))
-    return _bars(draw, "point", finding, rows, f"{draw.board.visits},acts", "point")
+    return _bars(draw, "point", finding, rows, f"{draw.board.visits},acts", "point", rest=False)
 
 
 def by_municipality(draw: Draw) -> Shown | None:
@@ -137,14 +137,25 @@ def by_municipality(draw: Draw) -> Shown | None:
     if len(rows) < 2:
         return None
     finding = draw.text("chart.municipality.finding", name=rows[0][0], share=_share(draw, rows[0][1], rows))
-    return _bars(draw, "municipality", finding, rows, f"{draw.board.visits},acts", "municipality")
+    return _bars(draw, "municipality", finding, rows, f"{draw.board.visits},acts", "municipality", rest=False)
 
 
-def _bars(draw: Draw, what: str, finding: str, rows: Sequence[tuple[str, int]], measures: str, by: str) -> Shown:
-    """The largest, and the rest as one bar."""
-    shown = list(rows[:BARS_SHOWN])
-    if rest := sum(value for _, value in rows[BARS_SHOWN:]):
-        shown.append((draw.text("chart.rest", n=len(rows) - BARS_SHOWN), rest))
+def _bars(
+    draw: Draw,
+    what: str,
+    finding: str,
+    rows: Sequence[tuple[str, int]],
+    measures: str,
+    by: str,
+    *,
+    rest: bool = True,
+) -> Shown:
+    """The largest; the rest as one bar where it tells something, else only said to be left out."""
+    shown, left = list(rows[:BARS_SHOWN]), rows[BARS_SHOWN:]
+    if left and rest:
+        shown.append((draw.text("chart.rest", n=len(left)), sum(value for _, value in left)))
+    elif left:
+        finding += " " + draw.text("chart.largest", n=BARS_SHOWN)
     figure = bar_chart(
         f"by-{what}",
         draw.text(f"chart.{what}.title"),
