@@ -64,6 +64,12 @@ def _reaches(limit: Limit, point: Point, day: dt.date) -> bool:
     )
 
 
+def only_for(who: Principal) -> frozenset[str] | None:
+    """The authorities for which alone the principal may record, or None where there is no such limit."""
+    named = [limit.authority_id for limit in limits(who, Action.RECORD_VISIT)]
+    return None if None in named else frozenset(each for each in named if each)
+
+
 def authorities(known: Register, point: Point, day: dt.date, language: str) -> list[AuthorityChoice]:
     """Those with an agreement first, then the others, the provider's own service last; the first nine have a digit."""
     facts = point.on(day)

@@ -46,11 +46,14 @@ class Room:
     point: PointChoice | None
     today: dt.date
     language: str
+    only: frozenset[str] | None = None
 
     def authorities(self, day: dt.date) -> list[choices.AuthorityChoice]:
+        """Those for which the principal may record: an authority's own staff are offered their own."""
         if self.point is None:
             return []
-        return choices.authorities(self.known, self.known.points[self.point.id], day, self.language)
+        found = choices.authorities(self.known, self.known.points[self.point.id], day, self.language)
+        return [each for each in found if self.only is None or each.authority_id in self.only]
 
     def party(self, authority_id: str, day: dt.date) -> str:
         party = self.known.parties.get(authority_id)
@@ -76,7 +79,7 @@ async def room_of(request: Request, here: Here, who: Principal, wanted: str | No
     by_id = {each.id: each for each in points}
     remembered = request.cookies.get(POINT_COOKIE, "")
     point = by_id.get(wanted or "") or by_id.get(remembered) or (points[0] if points else None)
-    return Room(known, points, point, today, language)
+    return Room(known, points, point, today, language, choices.only_for(who))
 
 
 @router.get("/")

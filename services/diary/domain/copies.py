@@ -112,21 +112,28 @@ def document_forwarded(event: DocumentForwarded, received: DocumentReceived) -> 
 
 def parts(facts: VisitFacts) -> dict[str, AuthorityVisitFacts]:
     """The part of a visit that concerns each authority, in the order of their ids."""
-    found = {}
-    for authority in sorted({act.authority_id for act in facts.acts if act.coverage.status != OWN}):
-        found[authority] = AuthorityVisitFacts(
+    acts: dict[str, list[Act]] = {}
+    for act in facts.acts:
+        if act.coverage.status != OWN:
+            acts.setdefault(act.authority_id, []).append(act)
+    return {
+        authority: AuthorityVisitFacts(
             occurred_at=facts.occurred_at,
             service_day=facts.service_day,
             hour=facts.hour,
             language=facts.language,
             place=facts.place,
             late=facts.late,
-            acts=_renumbered(act for act in facts.acts if act.authority_id == authority),
+            acts=_renumbered(acts[authority]),
         )
-    return found
+        for authority in sorted(acts)
+    }
 
 
 def _renumbered(acts: Iterable[Act]) -> tuple[Act, ...]:
     return tuple(
-        act if act.act_no == number else act.model_copy(update={"act_no": number}) for number, act in enumerate(acts, 1)
+        [
+            act if act.act_no == number else act.model_copy(update={"act_no": number})
+            for number, act in enumerate(acts, 1)
+        ]
     )
