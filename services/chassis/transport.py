@@ -19,6 +19,7 @@ from services.chassis.settings import Settings
 QUIET_SECONDS = 0.35
 """Silence after which partitions count as read to their end, where end offsets are inexact. Too short costs repeats."""
 SEND_SECONDS = 35.0
+CLOSE_SECONDS = 5.0
 
 
 Where = tuple[str, int]
@@ -145,9 +146,11 @@ class KafkaTransport:
         return taken, int(metadata.offset)
 
     async def close(self) -> None:
-        """Close without waiting for what cannot be sent."""
-        for client in (self.producer.stop(), self.consumer.stop(), self.admin.close()):
-            try:
-                await asyncio.wait_for(client, 5.0)
-            except (TimeoutError, KafkaError, OSError, RuntimeError):
-                continue
+        """Close without waiting for what cannot be sent, whatever the clients make of it."""
+        closing = [
+            asyncio.ensure_future(stop) for stop in (self.producer.stop(), self.consumer.stop(), self.admin.close())
+        ]
+        _, late = await asyncio.wait(closing, timeout=CLOSE_SECONDS)
+        for client in late:
+            client.cancel()
+        await asyncio.gather(*closing, return_exceptions=True)
