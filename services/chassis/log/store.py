@@ -66,11 +66,6 @@ _MOVE = text(
     "UPDATE log.head SET position = :position, recorded = :recorded, frontier = :frontier, "
     "tail_positions = :tail_positions, tail_leaves = :tail_leaves, store_identity = :compared"
 )
-_COMMANDS = text(
-    "INSERT INTO log.commands (command_id, digest, position, answer) SELECT id, digest, position, answer::jsonb "
-    "FROM unnest(CAST(:id AS uuid[]), CAST(:digest AS bytea[]), CAST(:position AS bigint[]), CAST(:answer AS text[])) "
-    "AS t (id, digest, position, answer)"
-)
 _FEED_HEADS = text(
     "INSERT INTO log.feed_heads (feed, sequence, leaf, frontier) SELECT * FROM unnest(CAST(:feed AS text[]), "
     "CAST(:sequence AS bigint[]), CAST(:leaf AS bytea[]), CAST(:frontier AS bytea[])) ON CONFLICT (feed) DO UPDATE "
@@ -141,8 +136,9 @@ async def insert_events(connection: AsyncConnection, rows: Sequence[tuple[Any, .
 
 
 async def insert_commands(connection: AsyncConnection, rows: Sequence[tuple[UUID, bytes, int, dict[str, Any]]]) -> None:
+    """COPY rows (command id, digest, position, answer)."""
     encoded = [(ident, digest, position, orjson.dumps(answer).decode()) for ident, digest, position, answer in rows]
-    await connection.execute(_COMMANDS, _columns(encoded, ("id", "digest", "position", "answer")))
+    await copy_rows(connection, "log", "commands", ("command_id", "digest", "position", "answer"), encoded)
 
 
 async def insert_entries(connection: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> None:
