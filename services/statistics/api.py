@@ -55,12 +55,13 @@ async def get_cube(
     question = parse((key, value) for key, value in request.query_params.multi_items() if key not in OWN)
     async with runtime.database.snapshot() as connection:
         limits = access.limits(who, Action.READ_STATISTICS)
-        found = await cube.ask(connection, question, limits, after=after, limit=limit)
+        on = await cube.ground(connection)
+        found = await cube.ask(on, question, limits, after=after, limit=limit)
         named = None
         if names:
             language = request.app.state.web.language(request)
             day = question.last or clock.helsinki_day(clock.now())
-            named = await load_names(connection, found.schema, language, day)
+            named = await load_names(connection, on.schema, language, day)
     columns, rows = with_names(question, found.answer.rows, named)
     following = found.answer.following
     headers = {"Vary": "Accept, Authorization, Cookie", "Cache-Control": "no-store"}
@@ -73,7 +74,7 @@ async def get_cube(
         "columns": columns,
         "rows": rows,
         "next": following,
-        "positions": {topic: place._asdict() for topic, place in found.positions.items()},
+        "positions": {topic: place._asdict() for topic, place in on.positions.items()},
         "definitions": DEFINITIONS_VERSION,
         "cubes": {part.cube: part.measures for part in found.parts},
     }
@@ -118,9 +119,10 @@ async def download(who: Reader, runtime: Here, request: Request) -> Response:
     """The CSV of a question for a link on a page, where a browser says no more than that it takes anything."""
     question = parse((key, value) for key, value in request.query_params.multi_items() if key not in OWN)
     async with runtime.database.snapshot() as connection:
-        found = await cube.ask(connection, question, access.limits(who, Action.READ_STATISTICS))
+        on = await cube.ground(connection)
+        found = await cube.ask(on, question, access.limits(who, Action.READ_STATISTICS))
         day = question.last or clock.helsinki_day(clock.now())
-        named = await load_names(connection, found.schema, request.app.state.web.language(request), day)
+        named = await load_names(connection, on.schema, request.app.state.web.language(request), day)
     columns, rows = with_names(question, found.answer.rows, named)
     headers = {"Content-Disposition": f'attachment; filename="{_file_name(question)}.csv"', "Cache-Control": "no-store"}
     return Response(to_csv(columns, rows), media_type=MEDIA_TYPE, headers=headers)

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chassis.access import Limit
-from services.chassis.projection import registry
 from services.statistics import cube
 from services.statistics.domain import Question
 from services.statistics.names import Names, load_names
-from services.statistics.projection import NAME, NOT_ASKED
+from services.statistics.projection import NOT_ASKED
 
 MONTHS_SHOWN = 4
 MONTHS_LISTED = 60
@@ -69,6 +67,7 @@ class Board:
     late: Mapping[bool, int]
     languages: list[list[Any]]
     points: list[list[Any]]
+    """(code, acts, visits), the most acts first; so are the municipalities, and without visits the channels."""
     municipalities: list[list[Any]]
 
     @property
@@ -89,10 +88,9 @@ class Span:
     months: tuple[dt.date, ...]
 
 
-async def span(connection: AsyncConnection, today: dt.date) -> Span:
+async def span(on: cube.Ground, today: dt.date) -> Span:
     """From the first month with a visit to the present one."""
-    schema = await registry.active_schema(connection, NAME)
-    first = await connection.scalar(text(f"SELECT min(day) FROM {schema}.visits_day"))
+    first = await on.connection.scalar(text(f"SELECT min(day) FROM {on.schema}.visits_day"))
     first = min(first or today, months_before(today, MONTHS_SHOWN - 1))
     months: list[dt.date] = []
     month = today.replace(day=1)
@@ -119,36 +117,45 @@ def one_authority(choice: Choice, limits: Sequence[Limit]) -> bool:
     return "authority" in choice.filters or any(limit.authority_id is not None for limit in limits)
 
 
-async def load(
-    connection: AsyncConnection, choice: Choice, limits: Sequence[Limit], language: str, today: dt.date
-) -> Board:
-    """Ask everything. ``connection`` is one snapshot, so that all figures are of one moment."""
+async def load(on: cube.Ground, choice: Choice, limits: Sequence[Limit], language: str, today: dt.date) -> Board:
+    """Ask everything, in one snapshot, so that all figures are of one moment."""
     apart = one_authority(choice, limits)
     visits = "visits_with_authority" if apart else "visits"
 
     async def rows(measures: Sequence[str], *by: str) -> list[list[Any]]:
-        found = await cube.ask(connection, choice.question(measures, by), limits)
-        return found.answer.rows
+        return (await cube.ask(on, choice.question(measures, by), limits)).answer.rows
 
     counted = [visits, "acts", "quantity"] if apart else [visits, "customers", "acts", "quantity"]
-    totals = dict(zip(counted, (await rows(counted))[0], strict=True))
-    late_of = "acts" if apart else "visits"
-    schema = await registry.active_schema(connection, NAME)
-    by_authority = await rows(["acts", "visits_with_authority"], "authority")
-    by_language = [] if apart else await rows(["visits"], "language", "language_asked")
+    months = await rows(counted, "month")
+    entries = await rows(["acts"], "late") if apart else await rows(["visits"], "late", "language", "language_asked")
+    points = await rows([visits, "acts"], "point", "municipality")
     return Board(
         choice,
         today,
-        await load_names(connection, schema, language, min(choice.end, today)),
+        await load_names(on.connection, on.schema, language, min(choice.end, today)),
         visits,
-        totals,
-        await rows([visits, "acts"], "month"),
+        {code: sum(row[number] for row in months) for number, code in enumerate(counted, 1)},
+        [[row[0], row[1], row[counted.index("acts") + 1]] for row in months],
         await rows([visits, "acts"], "day"),
-        sorted(by_authority, key=lambda row: -row[1]),
-        sorted(await rows(["acts"], "channel"), key=lambda row: -row[1]),
+        _largest(await rows(["acts", "visits_with_authority"], "authority")),
+        _largest(await rows(["acts"], "channel")),
         await rows(["acts"], "weekday", "hour"),
-        {row[0]: row[1] for row in await rows([late_of], "late")},
-        by_language,
-        sorted(await rows([visits, "acts"], "point"), key=lambda row: -row[2]),
-        sorted(await rows([visits, "acts"], "municipality"), key=lambda row: -row[2]),
+        {late: sum(row[-1] for row in entries if row[0] is late) for late in (False, True)},
+        [] if apart else [row[1:] for row in entries],
+        _largest([[row[0], row[3], row[2]] for row in points]),
+        _largest(_added([row[1], row[3], row[2]] for row in points)),
     )
+
+
+def _largest(rows: Sequence[list[Any]]) -> list[list[Any]]:
+    """Rows of (code, acts, …), the most acts first."""
+    return sorted(rows, key=lambda row: -row[1])
+
+
+def _added(rows: Iterable[list[Any]]) -> list[list[Any]]:
+    """Rows of the same code added up; only for counts that add up over what lies in it, as points in a municipality."""
+    found: dict[Any, list[Any]] = {}
+    for code, *counts in rows:
+        before = found.get(code, [code, *[0] * len(counts)])
+        found[code] = [code, *(a + b for a, b in zip(before[1:], counts, strict=True))]
+    return list(found.values())

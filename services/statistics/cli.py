@@ -37,7 +37,8 @@ def _run(settings: Settings, chosen: argparse.Namespace) -> int:
         database = Database(settings.database_url.get_secret_value(), pool_size=2, application="operator")
         try:
             async with database.snapshot() as connection:
-                found = await cube.ask(connection, question, cube.EVERYTHING, after=chosen.after, limit=chosen.limit)
+                on = await cube.ground(connection)
+                found = await cube.ask(on, question, cube.EVERYTHING, after=chosen.after, limit=chosen.limit)
         finally:
             await database.close()
         answer = found.answer

@@ -30,33 +30,47 @@ EVERYTHING = (Limit(),)
 
 
 @dataclass(frozen=True, slots=True)
+class Ground:
+    """What all questions of one snapshot stand on: the version that is read, its sizes, and where it stands."""
+
+    connection: AsyncConnection
+    schema: str
+    sizes: Mapping[str, int]
+    positions: Mapping[str, TopicPosition]
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
-    """An answer with what is needed to judge it: where the projection stood, and which cubes were read."""
+    """An answer, and the cubes it was read from."""
 
     answer: store.Answer
-    positions: Mapping[str, TopicPosition]
     parts: tuple[Part, ...]
-    schema: str
+
+
+async def ground(connection: AsyncConnection) -> Ground:
+    """Take up the version that is read, in the snapshot of ``connection``."""
+    await store.prepare(connection)
+    schema = await registry.active_schema(connection, NAME)
+    return Ground(connection, schema, await store.sizes(connection, schema), await registry.positions(connection, NAME))
 
 
 async def ask(
-    connection: AsyncConnection,
+    on: Ground,
     question: Question,
     limits: Sequence[Limit],
     *,
     after: str | None = None,
     limit: int | None = None,
 ) -> Answered:
-    """Answer in the transaction of ``connection``. ``limit`` counts rows and is cut to what 10,000 cells hold."""
-    schema = await registry.active_schema(connection, NAME)
+    """Check, plan and answer. ``limit`` counts rows and is cut to what 10,000 cells hold."""
     check_reach(question, limits)
-    await store.check_registered(connection, schema, question)
-    parts = plan(question, limits, store.by_size(await store.sizes(connection, schema)))
+    await store.check_registered(on.connection, on.schema, question)
+    parts = plan(question, limits, store.by_size(on.sizes))
     most = MAX_CELLS // (len(question.by) + len(question.measures))
     began = time.perf_counter()
     try:
         answer = await store.ask(
-            connection, schema, question, parts, limits, after=after, limit=min(limit or most, most)
+            on.connection, on.schema, question, parts, limits, after=after, limit=min(limit or most, most)
         )
     except DBAPIError as error:
         if sqlstate(error) == QUERY_CANCELED:
@@ -65,4 +79,4 @@ async def ask(
         raise
     SECONDS.labels("+".join(sorted(part.cube for part in parts))).observe(time.perf_counter() - began)
     CELLS.inc(len(answer.rows) * len(question.measures))
-    return Answered(answer, await registry.positions(connection, NAME), parts, schema)
+    return Answered(answer, parts)

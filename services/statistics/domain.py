@@ -15,6 +15,7 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 from services.chassis.access import Limit
 from services.chassis.errors import FieldError, Forbidden, Invalid
@@ -197,18 +198,20 @@ def authority_column(measure: str) -> str:
 
 
 def plan(question: Question, limits: Sequence[Limit], size: Callable[[str], int]) -> tuple[Part, ...]:
-    """Which cube answers which measure. ``size`` gives the rows of a cube.
+    """Which cube answers which measure, so that the fewest rows are read. ``size`` gives the rows of a cube.
 
     Raises ``measure_not_defined_by`` or ``measure_beyond_reach``, each naming the measure and what to ask instead.
     """
-    chosen: dict[str, list[str]] = {}
-    for measure in question.measures:
-        cube = _cube_for(question, measure, limits, size)
-        chosen.setdefault(cube, []).append(measure)
-    return tuple(Part(cube, tuple(measures)) for cube, measures in chosen.items())
+    able = [_cubes_for(question, measure, limits) for measure in question.measures]
+    chosen = min(product(*able), key=lambda cubes: (sum(map(size, set(cubes))), len(set(cubes))))
+    parts: dict[str, list[str]] = {}
+    for measure, cube in zip(question.measures, chosen, strict=True):
+        parts.setdefault(cube, []).append(measure)
+    return tuple(Part(cube, tuple(measures)) for cube, measures in parts.items())
 
 
-def _cube_for(question: Question, code: str, limits: Sequence[Limit], size: Callable[[str], int]) -> str:
+def _cubes_for(question: Question, code: str, limits: Sequence[Limit]) -> list[str]:
+    """The cubes that can answer one measure within the limits."""
     measure = MEASURES[code]
     _check_needs(question, measure, limits)
     able = [cube for cube in measure.cubes if question.dimensions <= can_tell(cube) and _in_time(cube, question)]
@@ -222,7 +225,7 @@ def _cube_for(question: Question, code: str, limits: Sequence[Limit], size: Call
             f"{code} cannot be told apart by what you may see; {measure.instead}.",
             pointer="/query/measures",
         )
-    return min(permitted, key=size)
+    return permitted
 
 
 def _in_time(cube: str, question: Question) -> bool:

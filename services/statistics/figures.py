@@ -125,7 +125,7 @@ def by_channel(draw: Draw) -> Shown | None:
 
 
 def by_point(draw: Draw) -> Shown | None:
-    rows = [(draw.name("point", row[0]), row[2]) for row in draw.board.points]
+    rows = [(draw.name("point", row[0]), row[1]) for row in draw.board.points]
     if len(rows) < 2:
         return None
     finding = draw.text("chart.point.finding", name=rows[0][0], acts=draw.fmt.number(rows[0][1]), n=len(rows))
@@ -133,7 +133,7 @@ def by_point(draw: Draw) -> Shown | None:
 
 
 def by_municipality(draw: Draw) -> Shown | None:
-    rows = [(draw.name("municipality", row[0]), row[2]) for row in draw.board.municipalities]
+    rows = [(draw.name("municipality", row[0]), row[1]) for row in draw.board.municipalities]
     if len(rows) < 2:
         return None
     finding = draw.text("chart.municipality.finding", name=rows[0][0], share=_share(draw, rows[0][1], rows))

@@ -18,6 +18,7 @@ from services.chassis.reference.municipalities import municipalities, regions
 from services.chassis.runtime import Here, Runtime
 from services.chassis.web.shell import Web
 from services.statistics import board as boards
+from services.statistics import cube
 from services.statistics.board import FILTERS, Board, Choice, Span
 from services.statistics.domain import CODES, DEFINITIONS_VERSION, MEASURES, check_values, refused
 from services.statistics.figures import Draw, charts
@@ -73,9 +74,10 @@ async def _shown(runtime: Runtime, request: Request, limits: tuple[Limit, ...]) 
     today = clock.helsinki_day(clock.now())
     fresh = await _watch(request, runtime).current()
     async with runtime.database.snapshot() as connection:
-        span = await boards.span(connection, today)
+        on = await cube.ground(connection)
+        span = await boards.span(on, today)
         choice = _choice(request, span)
-        board = await boards.load(connection, choice, limits, web.language(request), today)
+        board = await boards.load(on, choice, limits, web.language(request), today)
 
     def text(key: str, **values: object) -> str:
         return web.text(request, key, **values)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,9 +78,19 @@ async def sizes(connection: AsyncConnection, schema: str) -> dict[str, int]:
     return {row.relname: row.rows for row in rows}
 
 
-def by_size(estimates: Mapping[str, int]) -> Any:
-    """The key by which the planner prefers a cube."""
-    return lambda cube: (max(estimates.get(cube, 0), 0), RANK.get(cube, len(RANK)))
+def by_size(estimates: Mapping[str, int]) -> Callable[[str], int]:
+    """Rows of a cube for the planner; while the database has no estimate, the usual order of sizes."""
+    return lambda cube: max(estimates.get(cube, 0), RANK.get(cube, len(RANK)) + 1)
+
+
+async def prepare(connection: AsyncConnection) -> None:
+    """Bound the transaction's questions in time, and let them group in memory."""
+    await connection.execute(
+        text(
+            "SELECT set_config('jit', 'off', true), set_config('work_mem', '64MB', true), "
+            f"set_config('statement_timeout', '{STATEMENT_MS}', true)"
+        )
+    )
 
 
 async def ask(
@@ -94,12 +104,6 @@ async def ask(
     limit: int,
 ) -> Answer:
     """Run a planned question. ``limits`` are alternatives; one that sets no condition lets everything through."""
-    await connection.execute(
-        text(
-            "SELECT set_config('jit', 'off', true), set_config('work_mem', '64MB', true), "
-            f"set_config('statement_timeout', '{STATEMENT_MS}', true)"
-        )
-    )
     query = _Query(schema)
     statement = _statement(query, question, parts, limits, after, limit)
     found = (await connection.execute(text(statement), query.values)).all()

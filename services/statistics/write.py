@@ -45,6 +45,8 @@ async def finish(connection: AsyncConnection, schema: str) -> None:
     """Add up what lies in several rows, and make the keys. Owner's work; may be repeated."""
     names = ", ".join(f"{schema}.{name}" for name in CUBES)
     await connection.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
+    await connection.execute(text("SET LOCAL work_mem = '256MB'"))
+    await connection.execute(text("SET LOCAL maintenance_work_mem = '256MB'"))
     for name, (key, counts) in CUBES.items():
         await _finish_cube(connection, schema, name, ", ".join(key), counts)
 
