@@ -39,14 +39,16 @@ class Explained:
 
 
 def standing_acts(rows: pl.DataFrame) -> pl.DataFrame:
-    """The acts that corrections and voids left; ``own_no`` and ``first``: where the visit began for its authority."""
+    """The acts that corrections and voids left; ``own_no`` and ``began``: where the visit began for its
+    authority, a log position (not ``first``, which in the terms is a day).
+    """
     rows = rows.with_columns(
         own_no=pl.col("act_no").rank("dense").over("position", "authority", "sign").cast(pl.Int64),
-        first=pl.col("position").min().over("visit_id", "authority"),
+        began=pl.col("position").min().over("visit_id", "authority"),
     )
     changed = rows.filter(pl.col("sign") < 0)["visit_id"].unique()
     touched = pl.col("visit_id").is_in(changed.implode())
-    same = ["visit_id", "act_no", *KIND, "day", "quantity", "minutes", "first"]
+    same = ["visit_id", "act_no", *KIND, "day", "quantity", "minutes", "began"]
     left = (
         rows.filter(touched)
         .sort("position", "sign")
@@ -72,11 +74,11 @@ def explain(line: Line, document: _Document, rows: pl.DataFrame, terms: Coverage
 
 
 def _behind(line: Line, document: _Document, acts: pl.DataFrame, terms: Coverage) -> pl.DataFrame:
-    numbered = acts.sort("day", "first", "act_no").with_columns(
+    numbered = acts.sort("day", "began", "act_no").with_columns(
         started=pl.col("minutes").clip(lower_bound=1), untimed=pl.lit(0, dtype=pl.Int64)
     )
     priced = attribute(numbered, terms).filter(pl.col("reason").is_null())
-    units = with_units(priced, order=["day", "first", "act_no"])
+    units = with_units(priced, order=["day", "began", "act_no"])
     return units.filter(
         pl.col("agreement") == str(line.agreement_id),
         pl.col("payer") == document.payer_id,
