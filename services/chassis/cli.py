@@ -15,6 +15,7 @@ import uvloop
 from services.chassis import logs, migrate
 from services.chassis.db import Database
 from services.chassis.errors import ApudiaariError, Invalid, NotFound
+from services.chassis.process import calm_collector
 from services.chassis.projection import ProjectionSpec, parked, registry
 from services.chassis.projection.rebuild import Rebuild, Rebuilt
 from services.chassis.runtime import ROLES
@@ -30,6 +31,7 @@ def main(service: Service, arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     settings = Settings()
     logs.configure(service.name, settings.log_level)
+    calm_collector()
     try:
         return int(chosen.verb(service, settings, chosen) or 0)
     except ApudiaariError as refusal:

@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from services.chassis.projection import metrics, registry
-from services.chassis.projection.projector import Prepared, Projector, Stale
+from services.chassis.projection.projector import Prepared, Projector, Stale, Taken
 
 LOGGER = logging.getLogger(__name__)
 HOLD_POLL_SECONDS = 0.2
@@ -155,38 +155,48 @@ def _by_topic(records: Iterable[ConsumerRecord]) -> dict[str, dict[int, list[Con
 
 
 async def catch_up(consumer: AIOKafkaConsumer, driver: Driver, *, max_records: int = 20_000) -> None:
-    """Read and write for ever, overlapped: while one batch is written, the next is fetched, decoded and folded.
+    """Read and write for ever, overlapped: one batch is fetched and judged, one decoded and folded, one written.
 
     Cancel it to stop. After :class:`Stale` everything is taken again from the database's positions.
     """
-    queue: asyncio.Queue[tuple[Prepared, dict[int, list[ConsumerRecord]]]] = asyncio.Queue(maxsize=1)
-
-    async def fetch() -> None:
-        while True:
-            fetched = await consumer.getmany(timeout_ms=200, max_records=max_records)
-            for topic, parts in _by_topic(r for batch in fetched.values() for r in batch).items():
-                await queue.put((await driver.projector.prepare(topic, parts), parts))
-
     while True:
-        reader = asyncio.create_task(fetch())
-        got = asyncio.create_task(queue.get())
+        line = _Line(consumer, driver, max_records)
+        stages = [asyncio.create_task(stage()) for stage in (line.fetch, line.fold, line.write)]
         try:
-            while True:
-                await asyncio.wait({got, reader}, return_when=asyncio.FIRST_COMPLETED)
-                if not got.done():
-                    reader.result()  # It ended, and this says why.
-                prepared, _ = got.result()
-                got = asyncio.create_task(queue.get())
-                await driver.write(consumer, prepared)
+            ended, _ = await asyncio.wait(stages, return_when=asyncio.FIRST_COMPLETED)
+            for stage in ended:
+                stage.result()
         except Stale:
             LOGGER.info("positions moved underneath; taking up from the database")
         finally:
-            for task in (reader, got):
-                task.cancel()
-            await asyncio.gather(reader, got, return_exceptions=True)
-        queue = asyncio.Queue(maxsize=1)
+            for stage in stages:
+                stage.cancel()
+            await asyncio.gather(*stages, return_exceptions=True)
         await driver.projector.load()
         await seek_to_stored(consumer, driver.projector)
+
+
+class _Line:
+    """Three stages with room for one batch between them. Each keeps the order of the batches."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, driver: Driver, max_records: int) -> None:
+        self._consumer, self._driver, self._max_records = consumer, driver, max_records
+        self._taken: asyncio.Queue[tuple[str, dict[int, Taken]]] = asyncio.Queue(maxsize=1)
+        self._folded: asyncio.Queue[Prepared] = asyncio.Queue(maxsize=1)
+
+    async def fetch(self) -> None:
+        while True:
+            fetched = await self._consumer.getmany(timeout_ms=200, max_records=self._max_records)
+            for topic, parts in _by_topic(r for batch in fetched.values() for r in batch).items():
+                await self._taken.put((topic, self._driver.projector.take(topic, parts)))
+
+    async def fold(self) -> None:
+        while True:
+            await self._folded.put(await self._driver.projector.fold(*await self._taken.get()))
+
+    async def write(self) -> None:
+        while True:
+            await self._driver.write(self._consumer, await self._folded.get())
 
 
 async def seek_to_stored(consumer: AIOKafkaConsumer, projector: Projector) -> None:

@@ -115,7 +115,14 @@ class Projector:
 
     async def prepare(self, topic: str, records: Mapping[int, Sequence[Record]]) -> Prepared:
         """Apply the rule, decode and fold; moves the stands in memory, writes nothing."""
-        taken = {partition: self._take(topic, partition, batch) for partition, batch in records.items()}
+        return await self.fold(topic, self.take(topic, records))
+
+    def take(self, topic: str, records: Mapping[int, Sequence[Record]]) -> dict[int, Taken]:
+        """The first half of preparing: the rule, in the event loop."""
+        return {partition: self._take(topic, partition, batch) for partition, batch in records.items()}
+
+    async def fold(self, topic: str, taken: dict[int, Taken]) -> Prepared:
+        """The second half: decode and fold, in a worker thread."""
         raws = [raw for part in taken.values() for raw in part.raws]
         return await asyncio.to_thread(self._fold, topic, taken, raws)
 

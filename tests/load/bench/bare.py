@@ -11,6 +11,7 @@ from typing import Any
 import uvicorn
 
 from services.chassis.log import Command, Outcome
+from services.chassis.process import calm_collector
 from services.chassis.service import create_app
 from services.chassis.settings import Settings
 from services.diary.app import SERVICE
@@ -34,6 +35,7 @@ class Forgetful:
 
 
 if __name__ == "__main__":
+    calm_collector()
     settings = Settings()
     app = create_app(SERVICE, settings, roles=())
     app.state.runtime._writer = Forgetful()
