@@ -20,7 +20,7 @@ import polars as pl
 
 from schemas.folded import ATTRIBUTES, SLICE_EVENTS, as_text, decode, envelope, polars_schema, prune, union
 from schemas.suspects import suspects
-from schemas.upcasters import UPCASTERS, read
+from schemas.upcasters import UPCASTERS, UpcastError, read
 from services.chassis.projection.model import Source
 
 
@@ -104,6 +104,8 @@ def _as_read(raw: bytes) -> bytes:
 
 def _reason(refusal: ValueError) -> str:
     """Why, without the values: they may be anything."""
+    if isinstance(refusal, UpcastError):
+        return f"/data: the upcaster could not make it new ({type(refusal.__cause__).__name__})"
     errors = getattr(refusal, "errors", None)
     if errors is None:
         return str(refusal)[:400]
