@@ -85,7 +85,7 @@ def faststream(settings: Settings) -> KafkaBroker:
         logger=None,
         allow_auto_create_topics=False,
         graceful_timeout=10.0,
-        enable_idempotence=settings.kafka_idempotent,
+        enable_idempotence=False,  # Nothing is published by it (the relay does), so it needs no right to write.
     )
 
 
@@ -108,7 +108,11 @@ async def cluster_id(client: AIOKafkaAdminClient) -> str:
 
 
 async def create_topics(client: AIOKafkaAdminClient, topics: Iterable[Topic], replication: int) -> None:
-    """Create topics that are not there. Nothing is ever created by using it."""
+    """Create topics that are not there. Nothing is ever created by using it.
+
+    What is there is not asked for again: creating is a right of a topic's owner, seeing it one of its readers.
+    """
+    there = set(await client.list_topics())
     wanted = [
         NewTopic(
             topic.name,
@@ -121,6 +125,7 @@ async def create_topics(client: AIOKafkaAdminClient, topics: Iterable[Topic], re
             },
         )
         for topic in topics
+        if topic.name not in there
     ]
     if not wanted:
         return
@@ -130,7 +135,7 @@ async def create_topics(client: AIOKafkaAdminClient, topics: Iterable[Topic], re
             raise for_code(code)(f"topic {name} could not be created")
 
 
-async def ensure_topics(settings: Settings) -> None:
-    """Create the event topics of all services."""
+async def ensure_topics(settings: Settings, topics: Iterable[Topic] = tuple(EVENT_TOPICS.values())) -> None:
+    """Create the event topics of all services, or see that those named are there."""
     async with admin(settings) as client:
-        await create_topics(client, EVENT_TOPICS.values(), settings.kafka_replication)
+        await create_topics(client, topics, settings.kafka_replication)

@@ -90,9 +90,10 @@ class Runtime:
             self._run("project", self._project())
 
     async def _project(self) -> None:
+        sources = {source.topic for live in self.projections for source in live.spec.sources}
         while True:  # Topics exist before anybody subscribes: a consumer that came too early would not see them.
             try:
-                await broker.ensure_topics(self.settings)
+                await broker.ensure_topics(self.settings, sources)
                 break
             except Exception as error:
                 LOGGER.warning("the broker is not there yet: %r", error)
