@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -108,11 +108,28 @@ class Relay:
             term = Term(self._database, self._topic, transport)
             await term.compare()
             self.status.compared, self.status.contradiction, self.status.error = True, "", ""
-            while leads():
-                if not await term.turn():
-                    await self._listener.wait()
+            await _until_one_ends(self._publish(term, leads), term.watch())
         finally:
             await transport.close()
+
+    async def _publish(self, term: Term, leads: Callable[[], bool]) -> None:
+        while leads():
+            if not await term.turn():
+                await self._listener.wait()
+
+
+async def _until_one_ends(*works: Coroutine[Any, Any, None]) -> None:
+    """Run together until one returns or raises; the others are cancelled."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
 
 
 def _told_to_end() -> bool:
@@ -131,7 +148,6 @@ class Term:
         self._after = 0
         self._sealed = 0
         self._sealed_at = 0.0
-        self._checked_at = time.monotonic()
         self._feeds: dict[str, Track] = {}
 
     # -- compare -------------------------------------------------------------------------------------------------
@@ -226,15 +242,18 @@ class Term:
     # -- publish -------------------------------------------------------------------------------------------------
 
     async def turn(self) -> bool:
-        """Publish the next piece, seal what was read before it, look at the broker; False when idle."""
+        """Publish the next piece, and seal what was read before it; False when idle."""
         sealable = await self.head_to_seal()
         busy = await self.publish()
         if sealable is not None:
             await self.seal_if_published(sealable)
-        if time.monotonic() - self._checked_at > CHECK_EVERY_SECONDS:
-            await self.check()
-            self._checked_at = time.monotonic()
         return busy
+
+    async def watch(self) -> None:
+        """Look at the broker beside publishing: a send to a topic that is gone would wait for half a minute."""
+        while True:
+            await asyncio.sleep(CHECK_EVERY_SECONDS)
+            await self.check()
 
     async def publish(self) -> bool:
         """Publish the next piece of the log and of every feed; False when there was nothing."""
@@ -289,9 +308,10 @@ class Term:
         """Notice a replaced broker also when there is nothing to publish."""
         if await self._transport.cluster_id() != self._cluster:
             raise AskAgain("another cluster")
-        ends = await self._transport.end_offsets(list(self._tracks))
+        known = {where: max(track.acknowledged + 1, track.offset) for where, track in self._tracks.items()}
+        ends = await self._transport.end_offsets(list(known))
         for where, end in (ends or {}).items():
-            if end <= self._tracks[where].acknowledged or end < self._tracks[where].offset:
+            if end < known[where]:
                 raise AskAgain(f"{where} ends at {end}: the topic was replaced")
 
     async def head_to_seal(self) -> store.LogHead | None:

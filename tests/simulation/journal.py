@@ -16,16 +16,15 @@ ACKNOWLEDGED, REFUSED, UNKNOWN = "acknowledged", "refused", "unknown"
 
 @dataclass(slots=True)
 class Wish:
-    """One command of one event, as its client remembers it. ``answers``: every acknowledgement it ever got."""
+    """One command of one event, as its client remembers it. ``answers``: every acknowledgement it ever got.
+
+    ``known_by``: the id of its event, or the subject where the client cannot know the id.
+    """
 
     id: str
+    known_by: str
     state: str = UNKNOWN
     answers: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def event_id(self) -> str:
-        """The contract says it: UUIDv5(command id, index)."""
-        return str(uuid5(UUID(self.id), "0"))
 
 
 @dataclass
@@ -34,9 +33,10 @@ class Journal:
 
     wishes: dict[str, Wish] = field(default_factory=dict)
 
-    def wish(self, command_id: str) -> Wish:
-        """Written down before it is sent."""
-        return self.wishes.setdefault(command_id, Wish(command_id))
+    def wish(self, command_id: str, subject: str = "") -> Wish:
+        """Written down before it is sent. An event's id is UUIDv5(command id, index): the contract says it."""
+        known_by = subject or str(uuid5(UUID(command_id), "0"))
+        return self.wishes.setdefault(command_id, Wish(command_id, known_by))
 
     def acknowledged(self, command_id: str, answer: dict[str, Any]) -> None:
         self.wishes[command_id].state = ACKNOWLEDGED
@@ -59,10 +59,11 @@ def judge_log(journal: Journal, events: Iterable[dict[str, Any]]) -> list[str]:
     """
     wrong: list[str] = []
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    subjects = {wish.known_by for wish in journal.wishes.values()}
     for event in events:
-        found[event["id"]].append(event)
+        found[event["subject"] if event["subject"] in subjects else event["id"]].append(event)
     for wish in journal.wishes.values():
-        there = found.pop(wish.event_id, [])
+        there = found.pop(wish.known_by, [])
         if wish.state == ACKNOWLEDGED and not there:
             wrong.append(f"{wish.id} was acknowledged and is lost")
         if wish.state == REFUSED and there:
@@ -72,7 +73,7 @@ def judge_log(journal: Journal, events: Iterable[dict[str, Any]]) -> list[str]:
         told = {(answer["event_id"], int(answer["position"])) for answer in wish.answers}
         if there and told - {(there[0]["id"], int(there[0]["position"]))}:
             wrong.append(f"{wish.id}: told {sorted(told)}, is at {there[0]['position']}")
-    return wrong + [f"event {event_id} was wished by nobody" for event_id in found]
+    return wrong + [f"event {known_by} was wished by nobody" for known_by in found]
 
 
 def read_topic(records: Iterable[tuple[dict[str, bytes], bytes]]) -> tuple[list[dict[str, Any]], list[str]]:

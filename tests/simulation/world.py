@@ -55,19 +55,14 @@ DriverOf = Callable[[Projector], Driver]
 @contextmanager
 def no_waiting() -> Iterator[None]:
     """Back-off and rates are about time; here time is what the seed makes of it."""
-    kept = relaying.SEAL_EVERY_SECONDS, relaying.CHECK_EVERY_SECONDS, consume.AGAIN_SECONDS, consume.HOLD_POLL_SECONDS
-    relaying.SEAL_EVERY_SECONDS = relaying.CHECK_EVERY_SECONDS = -1.0
+    kept = relaying.SEAL_EVERY_SECONDS, consume.AGAIN_SECONDS, consume.HOLD_POLL_SECONDS
+    relaying.SEAL_EVERY_SECONDS = -1.0
     consume.AGAIN_SECONDS, consume.HOLD_POLL_SECONDS = (0.02,) * 5, 0.01
     logging.getLogger("services").setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        (
-            relaying.SEAL_EVERY_SECONDS,
-            relaying.CHECK_EVERY_SECONDS,
-            consume.AGAIN_SECONDS,
-            consume.HOLD_POLL_SECONDS,
-        ) = kept
+        relaying.SEAL_EVERY_SECONDS, consume.AGAIN_SECONDS, consume.HOLD_POLL_SECONDS = kept
         logging.getLogger("services").setLevel(logging.NOTSET)
 
 
@@ -280,6 +275,7 @@ class World:
                 await self._fated(process.term.compare())
             else:
                 await self._fated(process.term.turn())
+                await self._fated(process.term.check())
         except TopicContradicts as contradiction:
             self.contradictions.append(str(contradiction))
             process.term = None
