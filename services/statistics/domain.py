@@ -20,7 +20,7 @@ from itertools import product
 from services.chassis.access import Limit
 from services.chassis.errors import FieldError, Forbidden, Invalid
 from services.chassis.reference.municipalities import municipalities, regions
-from services.statistics.tables import CUBES
+from services.statistics.cubes import CUBES
 
 DEFINITIONS_VERSION = 1
 """Raised when the meaning of a measure changes; it stands in every answer (S5)."""

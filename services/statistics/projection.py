@@ -26,7 +26,8 @@ from schemas.billing import CreditNoteIssued, InvoiceIssued
 from schemas.diary import DocumentForwarded, DocumentReceived, VisitCorrected, VisitRecorded, VisitVoided
 from services.chassis.clock import HELSINKI
 from services.chassis.projection.model import Deltas, ProjectionSpec, Source
-from services.statistics.tables import CUBES, NAMES, metadata
+from services.statistics.cubes import CUBES, NAMES
+from services.statistics.tables import metadata
 from services.statistics.write import finish, write
 
 NAME = "statistics"

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chassis.access import Limit
 from services.chassis.errors import FieldError, Invalid
+from services.statistics.cubes import CUBES
 from services.statistics.domain import (
     MEASURES,
     POINT_PARTS,
@@ -28,7 +29,6 @@ from services.statistics.domain import (
     needed_by,
     refused,
 )
-from services.statistics.tables import CUBES
 
 STATEMENT_MS = 5_000
 RANK = {name: rank for rank, name in enumerate(("visits_day", "acts_hour", "acts_day", "acts_month"))}

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chassis.projection.model import Deltas
 from services.chassis.projection.write import add_frame, copy_frame, replace_frame
-from services.statistics.tables import CUBES, NAMES
+from services.statistics.cubes import CUBES, NAMES
 
 
 async def write(connection: AsyncConnection, schema: str, deltas: Deltas) -> None:

@@ -13,8 +13,8 @@ from schemas import topics
 from services.chassis.db import Database
 from services.chassis.projection import compare, parked, registry
 from services.chassis.projection.projector import Projector
+from services.statistics.cubes import CUBES
 from services.statistics.projection import SPEC
-from services.statistics.tables import CUBES
 from tests.support.databases import ServiceDatabase
 from tests.support.naive import statistics as naive
 from tests.support.statistics_app import fold, running

@@ -13,8 +13,8 @@ import pytest
 
 from schemas import topics
 from services.chassis.projection.decode import Raw, decode_records
+from services.statistics.cubes import CUBES
 from services.statistics.projection import SPEC, fold
-from services.statistics.tables import CUBES
 from tests.support.naive import statistics as naive
 from tests.support.statistics_events import Log, Logs, make_logs
 
