@@ -101,7 +101,7 @@ async def get_explanation(
     async with here.database.snapshot() as connection:
         stored = await reading.one(connection, who, Action.EXPLAIN_INVOICE, invoice_id)
         found = await reading.explained(connection, stored.document, line_no)
-    sign = -1 if found.line.reverses else 1
+    sign = found.sign
     acts = found.explained.acts.slice(after, limit)
     views = reading.act_views(acts, stored.document, who, here.settings.feed_secret_bytes, sign)
     more = after + limit < found.explained.acts.height

@@ -18,10 +18,10 @@ from schemas.billing import CreditNoteIssued, InvoiceIssued, Line
 from services.billing.domain.explain import EVIDENCE, Explained, explain
 from services.billing.domain.periods import first_day, last_day
 from services.billing.domain.scope import Reach
-from services.billing.domain.terms import Book, coverage
+from services.billing.domain.terms import Book, Version, coverage
 from services.billing.known import acts_query, copied, read_book
 from services.billing.projection import NAME
-from services.billing.tables import invoice_lines, invoices
+from services.billing.tables import invoice_lines, invoices, runs
 from services.chassis.access import Action, Principal, Resource, limits, may, refusal, require
 from services.chassis.errors import NotFound
 from services.chassis.ids import copy_id, reference
@@ -192,7 +192,12 @@ class LineExplained:
     source: Line
     issued: Document
     explained: Explained
-    versions: dict[int, Any]
+    versions: dict[int, Version]
+
+    @property
+    def sign(self) -> int:
+        """-1 for a line that takes another back."""
+        return -1 if self.line.reverses else 1
 
 
 async def explained(connection: AsyncConnection, document: Document, line_no: int) -> LineExplained:
@@ -290,3 +295,19 @@ async def point_names(connection: AsyncConnection, points: Sequence[str]) -> dic
         {"points": list(points)},
     )
     return {row.point_id: orjson.loads(row.names) for row in rows}
+
+
+async def runs_of(connection: AsyncConnection, provider: str, since: str) -> dict[str, Any]:
+    """The last run of each month from ``since`` on, by month."""
+    query = sa.select(runs).where(runs.c.provider == provider, runs.c.period >= since).order_by(runs.c.position)
+    return {row.period: row for row in await connection.execute(query)}
+
+
+async def run_of(connection: AsyncConnection, who: Principal, run_id: UUID) -> tuple[Any, list[Any]]:
+    """A run and its documents, for those who may see the whole of it."""
+    row = (await connection.execute(sa.select(runs).where(runs.c.run_id == run_id))).one_or_none()
+    if row is None:
+        raise refusal(who, secret=True)
+    require(who, Action.READ_INVOICE, Resource(provider_id=row.provider, party_ids=frozenset({row.provider})))
+    query = sa.select(*LISTED).where(invoices.c.run_id == run_id).order_by(invoices.c.position)
+    return row, list(await connection.execute(query))
