@@ -29,7 +29,6 @@ OF_A_POINT = frozenset({"/api/stamps", "/counter/stamps", "/counter/documents/ne
 """A stamp belongs to a point and to no authority yet: whoever works there may make one."""
 OF_THE_ASKER = frozenset({"/run"})
 """Forms that take from the token whose business it is, so that nobody can name another's."""
-_BETWEEN_DIGITS = re.compile(r"(?<=\d)[\s\u00a0\u202f](?=\d)")
 _TRACE_ID = re.compile(r'"trace_id":"[0-9a-f]{32}"|[0-9a-f]{32}')
 
 
@@ -58,10 +57,10 @@ def shows_register(service: str, template: str, action: Action | None) -> bool:
 
 
 def plain(text: str) -> str:
-    """A body as it is meant: entities and escapes undone, thousands joined, decimal points for commas."""
-    undone = unquote_plus(text) if "%" in text or "+" in text else text
-    undone = html.unescape(undone) if "&" in undone else undone
-    return _BETWEEN_DIGITS.sub("", undone).replace(",", ".").lower()
+    """A text as it is meant: escapes undone, thousands joined, decimal points for commas."""
+    undone = unquote_plus(text) if "%" in text else text
+    undone = html.unescape(undone) if "&#" in undone else undone
+    return undone.replace("\u00a0", "").replace("\u202f", "").replace(",", ".").lower()
 
 
 _plain_trace = lru_cache(maxsize=4096)(plain)
