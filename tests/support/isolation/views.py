@@ -23,6 +23,7 @@ _MOVING = (
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d[0-9:.]*(Z|[+-]\d\d:?\d\d)?"), "<moment>"),
     (re.compile(r"[0-9a-f]{32,}"), "<hash>"),
     (re.compile(r"\b\d+(-\d+){5}\b"), "<positions>"),  # The dashboard's token of where the projection stands.
+    (re.compile(r"klo [\d.]+, diaarin sijainti \d+"), "<how fresh>"),  # The same for people, with its moment.
     # Positions in the whole log date an answer (design.md §11); they tell that others write, and nothing of what.
     (re.compile(r'"(position|log_position|sealed|known|diary|agreements|billing)":\d+'), r'"\1":<position>'),
 )
