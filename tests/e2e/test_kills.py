@@ -20,6 +20,13 @@ from tests.support.unproven import require_kafka_tools
 ROUNDS, SEED = 10, 3
 
 
+class HastyStack(Stack):
+    """Sessions of 6 s: after a kill the group waits that long for who will not come back (20 s as we run it)."""
+
+    def environment(self, service: str) -> dict[str, str]:
+        return super().environment(service) | {"APUDIAARI_KAFKA_SESSION_MS": "6000"}
+
+
 @pytest.mark.kafka
 @pytest.mark.postgres
 async def test_ten_kills_lose_and_double_nothing(run_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -27,7 +34,7 @@ async def test_ten_kills_lose_and_double_nothing(run_folder: Path, capsys: pytes
     ports = Ports(free_port(), free_port(), free_port(), free_port(), {name: free_port() for name in SERVICES})
     root = run_folder / "kills"
     try:
-        async with Stack(root, broker="kafka", ports=ports) as stack:
+        async with HastyStack(root, broker="kafka", ports=ports) as stack:
             outcome = await rounds_of(stack, "kafka", ROUNDS, SEED, lambda line: None)
             with capsys.disabled():
                 print(*summary(outcome), sep="\n")

@@ -40,6 +40,7 @@ def settings_of(where: ServiceDatabase, broker: Broker) -> Settings:
         kafka_bootstrap=broker.bootstrap,
         kafka_idempotent=broker.idempotent,
         kafka_exact_end_offsets=broker.idempotent,
+        kafka_session_ms=3000,  # Tansu keeps a seat for who left until its session is over.
         feed_secret=SecretStr(FEED_SECRET),
     )
 

@@ -1,6 +1,6 @@
 """`make sim`: many seeds of the whole, until told to stop or until one ends wrong; `SEED=17` replays one and tells it.
 
-Environment: SEED (one seed), FIRST and SEEDS (a range, default 0 and 200).
+Environment: SEED (one seed), FIRST and SEEDS (a range, default 0 and 100).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ async def play(databases: Databases) -> int:
         wrong, story = await live(int(one), databases)
         print(*story, *(f"WRONG: {each}" for each in wrong), f"SEED={one}: {'wrong' if wrong else 'right'}", sep="\n")
         return bool(wrong)
-    first, seeds = int(os.environ.get("FIRST", "0")), int(os.environ.get("SEEDS", "200"))
+    first, seeds = int(os.environ.get("FIRST", "0")), int(os.environ.get("SEEDS", "100"))
     began = time.monotonic()
     failed = [seed for seed in range(first, first + RULE_SEEDS) if RuleWorld(seed).run()]
     print(f"the rule alone: seeds {first}–{first + RULE_SEEDS - 1}, {len(failed)} wrong")
