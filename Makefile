@@ -37,8 +37,8 @@ $(DEV): requirements/dev.txt | $(VENV)/bin/python
 
 venv: $(DEV) ## make .venv with everything that development and tests need
 
-demo: $(RUNTIME) ## run everything on synthetic data and play the story (BROKER=kafka, ONCE=1, VISITS=…, SPEAK=fi|sv|en)
-	@exec $(RUN) -m deploy.demo --broker $(BROKER) $(if $(ONCE),--once) $(if $(VISITS),--visits $(VISITS)) $(if $(SPEAK),--lang $(SPEAK))
+demo: $(RUNTIME) ## run everything on synthetic data and play the story (BROKER=kafka, ONCE=1, VISITS=…, LANG_=fi|sv|en)
+	@exec $(RUN) -m deploy.demo --broker $(BROKER) $(if $(ONCE),--once) $(if $(VISITS),--visits $(VISITS)) $(if $(LANG_),--lang $(LANG_))
 
 up: $(RUNTIME) ## run everything without data, until Ctrl-C (BROKER=kafka)
 	BROKER=$(BROKER) $(RUN) -m deploy.dev

@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 import time
-import warnings
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +22,7 @@ from deploy.demo.story import play
 from deploy.demo.telling import LANGUAGES, Teller
 from deploy.demo.world import World, now
 from deploy.dev.layout import REPOSITORY, Ports
+from deploy.dev.persons import PERSONS
 from deploy.dev.process import PartError
 from deploy.dev.supervisor import Stack
 
@@ -49,7 +49,8 @@ async def demonstrate(
         held = await _load_and_play(stack, teller, visits)
         if not once:
             closing_words(stack, teller)
-            await asyncio.Event().wait()
+            with contextlib.suppress(asyncio.CancelledError):  # Being told to end is how it ends.
+                await asyncio.Event().wait()
     return held
 
 
@@ -67,8 +68,6 @@ def closing_words(stack: Stack, teller: Teller) -> None:
     print(f"\n{SYNTHETIC[teller.language]}\n\n{teller.text('pages')}:")
     for name in SERVICES:
         print(f"  {teller.text(f'page_{name}'):<16} {stack.base_urls[name]}/")
-    with warnings.catch_warnings(action="ignore"):  # The package of the persons' provider warns of its own parts.
-        from deploy.dev.people import PERSONS  # noqa: PLC0415
     print(f"\n{teller.text('persons')}:")
     for person in PERSONS:
         print(f"  {person.name:<14} {person.task}")
@@ -77,10 +76,11 @@ def closing_words(stack: Stack, teller: Teller) -> None:
 
 
 async def _until_told(options: argparse.Namespace) -> bool:
-    """The demonstration as a task that SIGTERM cancels like Ctrl-C does, so that everything is ended in order."""
+    """The demonstration as a task that Ctrl-C and SIGTERM cancel, so that everything is ended in order."""
     task = asyncio.current_task()
     assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     return await demonstrate(
         options.root, options.broker, Teller(options.lang), visits=options.visits, once=options.once
     )
@@ -90,7 +90,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m deploy.demo", description=__doc__)
     parser.add_argument("--broker", choices=("tansu", "kafka"), default=os.environ.get("BROKER") or "tansu")
     parser.add_argument("--once", action="store_true", default=os.environ.get("ONCE", "") not in ("", "0"))
-    parser.add_argument("--visits", type=int, default=VISITS, help="default: %(default)s")
+    parser.add_argument("--visits", type=int, default=VISITS, help="default: %(default)s; the story needs some 5,000")
     parser.add_argument("--lang", choices=LANGUAGES, default=os.environ.get("LANG_") or "fi")
     parser.add_argument("--root", type=Path, default=REPOSITORY / ".run")
     try:
@@ -98,7 +98,7 @@ def main() -> int:
     except (PartError, LoadFailed) as problem:
         print(f"\n{problem}", file=sys.stderr)
         return 1
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except asyncio.CancelledError:
         return 130
 
 
