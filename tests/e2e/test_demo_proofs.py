@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import json
+import re
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from deploy.demo import telling
 from deploy.demo.naive import cubes, feed, invoices, log, rating, rows, topic, visits
 from deploy.demo.naive.evidence import Refused, sha256, tree_root
 from deploy.demo.steps.counter import altered, refused_when_changed
@@ -381,3 +386,25 @@ def test_acts_that_are_not_those_of_the_log_are_refused() -> None:
     rows.check_acts(kept, DIARY)
     refused(rows.check_acts, kept - Counter(list(kept)[:1]), DIARY)
     refused(rows.check_acts, kept + Counter(list(kept)[:1]), DIARY)
+
+
+# What makes the proofs worth something
+
+
+def test_the_second_opinion_shares_nothing_with_the_services() -> None:
+    files = sorted(Path(log.__file__).parent.glob("*.py"))
+    assert len(files) > 5
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [each.name for each in node.names] if isinstance(node, ast.Import) else []
+            ours = [name for name in names if name.split(".")[0] in {"services", "schemas", "deploy", "tests"}]
+            assert all(name.startswith("deploy.demo.naive") for name in ours), f"{file.name} imports {ours}"
+
+
+def test_everything_is_said_in_three_languages_with_the_same_values() -> None:
+    texts = tomllib.loads((Path(telling.__file__).parent / "texts.toml").read_text(encoding="utf-8"))
+    for key, said in texts.items():
+        assert said.keys() == set(telling.LANGUAGES), key
+        values = {language: set(re.findall(r"{(\w+)}", text)) for language, text in said.items()}
+        assert values["fi"] == values["sv"] == values["en"], key
