@@ -118,6 +118,8 @@ async def test_a_connection_lost_inside_commit_is_an_unknown_outcome_and_the_sam
         writer = log.writer(network.dsn)
         ahead, visit_id = uuid4(), uuid4()
         await writer.append([counter.visit(ahead)])
+        assert writer._notifying is not None
+        await writer._notifying  # Else it may be the wake-up's COMMIT that is lost.
         network.fault = fault
         command = counter.visit(visit_id)
         with pytest.raises(OutcomeUnknown):
