@@ -32,16 +32,16 @@ def main() -> int:
     chosen = parser.parse_args()
     found: dict[str, Any] = {"hardware": hardware(), "visits": chosen.visits}
     print(json.dumps(found["hardware"], ensure_ascii=False), flush=True)
+    target = REPOSITORY / ".run" / "bench.json"
     with ground() as world:
         asyncio.run(world.create_topics())
         environment = {f"BENCH_{service}": json.dumps(world.environment(service)) for service in SERVICES}
         found["fill"] = _told("fill", lambda: part("fill", environment, "--visits", str(chosen.visits)))
         for name in chosen.only.split(","):
             found[name] = _told(name, lambda name=name: _MEASURE[name](world, environment, chosen))
+            target.write_text(json.dumps(found, indent=1, ensure_ascii=False))
     for figure in figures(found):
         print(figure.line())
-    target = REPOSITORY / ".run" / "bench.json"
-    target.write_text(json.dumps(found, indent=1, ensure_ascii=False))
     print(f"written to {target.relative_to(REPOSITORY)}")
     return 0
 

@@ -69,7 +69,7 @@ async def figure_delays(statistics: str, token: str, recorded: asyncio.Queue[tup
             status, answer = await connection.request("GET", path)
             if status != 200:
                 raise RuntimeError(answer.decode())
-            if int(json.loads(answer)["positions"][DIARY.name]) >= position:
+            if json.loads(answer)["positions"][DIARY.name]["known"] >= position:
                 break
             if time.time() - at > GIVE_UP_SECONDS:
                 raise RuntimeError(f"position {position} is not in the figures after {GIVE_UP_SECONDS} s")
