@@ -18,6 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from services.chassis.errors import Unavailable
 
+REFUSED = (DBAPIError, asyncpg.PostgresError)
+"""What the database says no with: through SQLAlchemy, or from COPY, which goes to the driver itself."""
 LOST = (OperationalError, InterfaceError, OSError, asyncio.TimeoutError, asyncpg.PostgresConnectionError)
 
 
@@ -36,8 +38,14 @@ def sqlstate(error: BaseException) -> str:
 
 def is_lost(error: BaseException) -> bool:
     """Whether the error means that the connection is gone (class 08, 57P0x, or closed underneath us)."""
+    if sqlstate(error)[:2] in {"08", "57"} or sqlstate(error) == "25P03":
+        return True
     if isinstance(error, DBAPIError):
-        return error.connection_invalidated or sqlstate(error)[:2] in {"08", "57"} or sqlstate(error) == "25P03"
+        return error.connection_invalidated
+    if isinstance(
+        error, asyncpg.InterfaceError
+    ):  # COPY speaks to the driver itself; this is how it finds nobody there.
+        return "closed" in str(error)
     return isinstance(error, LOST)
 
 

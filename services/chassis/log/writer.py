@@ -11,10 +11,8 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.exc import DBAPIError
-
 from services.chassis import clock as wall
-from services.chassis.db import Database, sqlstate
+from services.chassis.db import REFUSED, Database, sqlstate
 from services.chassis.errors import ApudiaariError, Invalid, Unavailable
 from services.chassis.log.append import Result, append_batch
 from services.chassis.log.model import Command, LogSpec, Outcome
@@ -97,7 +95,7 @@ class Writer:
         except ApudiaariError:
             self._spec.context.forget()
             raise
-        except DBAPIError as error:
+        except REFUSED as error:
             self._spec.context.forget()
             if sqlstate(error)[:2] not in {"22", "23"}:
                 raise
@@ -110,7 +108,7 @@ class Writer:
         self._wake()
         return results
 
-    async def _by_halves(self, commands: Sequence[Command], error: DBAPIError) -> list[Result]:
+    async def _by_halves(self, commands: Sequence[Command], error: Exception) -> list[Result]:
         """The database refused a value of the batch: find whose, and let the others through."""
         if len(commands) == 1:
             return [Invalid("refused_by_store", f"The store refused a value (SQLSTATE {sqlstate(error)}).")]
