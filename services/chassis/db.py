@@ -7,7 +7,7 @@ Law: a transaction either commits as a whole or leaves nothing; a connection los
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -166,9 +166,3 @@ async def copy_csv(connection: AsyncConnection, schema: str, table: str, columns
     await driver.copy_to_table(
         table, schema_name=schema, columns=list(columns), source=source, format="csv", null="", header=False
     )
-
-
-async def on_connect(database: Database, prepare: Callable[[AsyncConnection], Any]) -> None:
-    """Run ``prepare`` on a fresh connection; used by start-up checks."""
-    async with database.reading() as connection:
-        await prepare(connection)
