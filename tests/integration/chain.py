@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, TopicPartition
 from pydantic import SecretStr
 
 from deploy.dev.broker import Broker
+from deploy.dev.environment import session_ms
 from schemas.topics import EVENT_TOPICS, Topic
 from services.chassis import broker as clients
 from services.chassis.db import Database, Listener
@@ -40,7 +41,7 @@ def settings_of(where: ServiceDatabase, broker: Broker) -> Settings:
         kafka_bootstrap=broker.bootstrap,
         kafka_idempotent=broker.idempotent,
         kafka_exact_end_offsets=broker.idempotent,
-        kafka_session_ms=3000,  # Tansu keeps a seat for who left until its session is over.
+        kafka_session_ms=session_ms(broker),
         feed_secret=SecretStr(FEED_SECRET),
     )
 
