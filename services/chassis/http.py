@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import secrets
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -17,11 +15,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.chassis.errors import TooLarge
 from services.chassis.log import Outcome
-from services.chassis.logs import TRACE
 from services.chassis.problems import MEDIA_TYPE, problem
+from services.chassis.trace import CURRENT, taken_or_new, trace_id
 
 MAX_BODY_BYTES = 1024 * 1024
-_TRACEPARENT = re.compile(r"^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$")
 
 REQUESTS = Counter("apudiaari_http_requests", "Requests by route and status class", ["method", "route", "status"])
 SECONDS = Histogram("apudiaari_http_seconds", "Time to answer", ["method", "route"])
@@ -57,13 +54,10 @@ class Outer:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        traceparent = headers.get("traceparent", "")
-        known = _TRACEPARENT.match(traceparent)
-        trace = known.group(1) if known else secrets.token_hex(16)
-        state = scope.setdefault("state", {})
-        state["trace_id"] = trace
-        state["traceparent"] = traceparent if known else f"00-{trace}-{secrets.token_hex(8)}-01"
-        token = TRACE.set(trace)
+        traceparent = taken_or_new(headers.get("traceparent", ""))
+        trace = trace_id(traceparent)
+        scope.setdefault("state", {})["trace_id"] = trace
+        token = CURRENT.set(traceparent)
         limit = self._limit(scope["path"])
         started, status = time.perf_counter(), 500
 
@@ -80,7 +74,7 @@ class Outer:
             else:
                 await self._bounded(scope, receive, sending, limit, trace)
         finally:
-            TRACE.reset(token)
+            CURRENT.reset(token)
             route = getattr(scope.get("route"), "path", "unknown")
             SECONDS.labels(scope["method"], route).observe(time.perf_counter() - started)
             REQUESTS.labels(scope["method"], route, f"{status // 100}xx").inc()

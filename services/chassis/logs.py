@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextvars
 import datetime as dt
 import logging
 import sys
 
 import orjson
 
-TRACE: contextvars.ContextVar[str] = contextvars.ContextVar("trace", default="")
+from services.chassis.trace import CURRENT, trace_id
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -28,8 +28,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if trace := TRACE.get():
-            entry["trace_id"] = trace
+        if traceparent := CURRENT.get():
+            entry["trace_id"] = trace_id(traceparent)
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
         entry |= {name: value for name, value in vars(record).items() if name not in _STANDARD}

@@ -41,6 +41,17 @@ async def count(store: Database, table: str) -> int:
 # Visits
 
 
+async def test_the_trace_of_a_request_stands_beside_its_event(adviser: Client, store: Database) -> None:
+    given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    for sent, trace in ((given, given[3:35]), ("00-nonsense", None)):
+        headers = adviser.headers | {"traceparent": sent}
+        response = await adviser.http.put(f"/api/visits/{uuid4()}", json=today(), headers=headers)
+        assert response.headers["x-trace-id"] == trace or trace is None
+        async with store.reading() as connection:
+            kept = await connection.scalar(text("SELECT trace FROM log.events ORDER BY position DESC LIMIT 1"))
+        assert kept == given if trace else kept[3:35] == response.headers["x-trace-id"] != given[3:35]
+
+
 async def test_a_visit_is_recorded_once_and_answers_the_same_again(adviser: Client, store: Database) -> None:
     visit_id, body = str(uuid4()), today(acts=[act(), act(authority_id="poliisi", service="passi", task="appoint")])
     first = await adviser.put(f"/api/visits/{visit_id}", body)

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from schemas.base import EventData
 from schemas.topics import Topic
 from services.chassis.access import Principal
+from services.chassis.trace import CURRENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,14 @@ class Command:
         *,
         target: str = "",
         private: Any = None,
-        trace: str = "",
     ) -> Command:
-        """A command whose handler is found by the type of ``payload``; ``target`` is the id in the path, if any."""
+        """A command whose handler is found by the type of ``payload``; ``target`` is the id in the path, if any.
+
+        Made while a request is served, it carries that request's trace.
+        """
         asker = principal.party_id or ""
         content = f"{type(payload).__name__}\n{target}\n{asker}\n{payload.model_dump_json()}".encode()
-        return cls(command_id, payload, principal, hashlib.sha256(content).digest(), target, private, trace)
+        return cls(command_id, payload, principal, hashlib.sha256(content).digest(), target, private, CURRENT.get())
 
 
 @dataclass(frozen=True, slots=True)
