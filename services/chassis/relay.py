@@ -2,11 +2,12 @@
 
 Law:
 - Published is what the rule folds from the topic, never what was sent.
-- Per partition: log order, stored bytes, one unacknowledged batch at a time. Any error, or an acknowledged offset that
-  is not larger than the last, ends the term: everything is asked again with new clients.
+- Per partition: log order, stored bytes, one unacknowledged batch at a time (`Track.sending`). Any error, or an
+  acknowledged offset that is not larger than the last, ends the term: everything is asked again with new clients.
 - A record read back must be in the store with the same leaf; else the topic is ahead of a restored store, or forked.
   The relay then stops and says so; it never publishes over a contradiction.
 - A seal names a log row read earlier, and is written only after every partition was read back as folding to it.
+  Publishing goes on meanwhile: what was sent since may stand before the seal.
 - Leadership only saves work. Two leaders make repeats, which everybody drops.
 """
 
@@ -45,9 +46,14 @@ class AskAgain(Exception):
 
 @dataclass(slots=True)
 class Track:
-    """One partition that the relay keeps. ``offset``: next to read back; ``acknowledged``: the last offset known of."""
+    """One partition that the relay keeps. ``offset``: next to read back; ``acknowledged``: the last offset known of.
+
+    ``sending`` is held from a send to its acknowledgement, and while what was read back is compared: a record that is
+    there before its acknowledgement is not taken for a stranger's.
+    """
 
     where: Where
+    sending: asyncio.Lock = field(default_factory=asyncio.Lock)
     stand: Stand = field(default_factory=Stand)
     read: Stand = field(default_factory=Stand)
     offset: int = -1
@@ -108,14 +114,23 @@ class Relay:
             term = Term(self._database, self._topic, transport)
             await term.compare()
             self.status.compared, self.status.contradiction, self.status.error = True, "", ""
-            await _until_one_ends(self._publish(term, leads), term.watch())
+            await _until_one_ends(self._publish(term, leads), self._seal(term, leads), term.watch())
         finally:
             await transport.close()
 
     async def _publish(self, term: Term, leads: Callable[[], bool]) -> None:
         while leads():
-            if not await term.turn():
+            if not await term.publish():
                 await self._listener.wait()
+
+    async def _seal(self, term: Term, leads: Callable[[], bool]) -> None:
+        """Beside publishing, which reading back would hold up."""
+        while leads():
+            head = await term.head_to_seal()
+            if head is not None:
+                await term.wait_until_published(head.position)
+                await term.seal(head)
+            await asyncio.sleep(SEAL_EVERY_SECONDS)
 
 
 async def _until_one_ends(*works: Coroutine[Any, Any, None]) -> None:
@@ -145,9 +160,9 @@ class Term:
         self._database, self._topic, self._transport = database, topic, transport
         self._tracks: dict[Where, Track] = {(topic.name, p): Track((topic.name, p)) for p in range(topic.partitions)}
         self._cluster = ""
-        self._after = 0
+        self.published_to = 0
+        self._moved = asyncio.Event()
         self._sealed = 0
-        self._sealed_at = 0.0
         self._feeds: dict[str, Track] = {}
 
     # -- compare -------------------------------------------------------------------------------------------------
@@ -169,7 +184,7 @@ class Term:
         await self._read_back(self._tracks.values())
         for track in self._tracks.values():
             track.stand = Stand(track.read.tail, track.read.sealed)
-        self._after = await self._caught_up()
+        self.published_to = await self._caught_up()
         await store.mark_compared(self._database)
 
     async def _add_feed(self, feed: str) -> None:
@@ -203,24 +218,16 @@ class Term:
         """Fold what stands on the topic behind each track's offset, and check it against the store."""
         wanted = {track.where: track.offset for track in tracks}
         async for piece in self._transport.read_to_end(wanted):
-            folded: dict[Where, list[Link]] = {}
+            folded: dict[Where, Sequence[Link]] = {}
             for where, records in piece.items():
                 track = self._tracks[where]
-                for record in records:
-                    link = _link(where, record)
-                    verdict = track.read.take(link)
-                    if verdict is Verdict.FORK:
-                        raise TopicContradicts(
-                            f"{where[0]}-{where[1]} offset {record.offset}: position {link.position}"
-                        )
-                    if verdict is Verdict.FOLD:
-                        folded.setdefault(where, []).append(link)
-                        track.last_read = record.offset
-                    track.offset = record.offset + 1
-                    track.acknowledged = max(track.acknowledged, record.offset)
+                async with track.sending:
+                    folded[where] = _fold(track, records)
             await self._check_against_store(folded)
 
     async def _check_against_store(self, folded: Mapping[Where, Sequence[Link]]) -> None:
+        if not any(folded.values()):
+            return
         main = [link for where, links in folded.items() if where[0] == self._topic.name for link in links]
         feeds = {name: folded[track.where] for name, track in self._feeds.items() if track.where in folded}
         async with self._database.reading() as connection:
@@ -241,14 +248,6 @@ class Term:
 
     # -- publish -------------------------------------------------------------------------------------------------
 
-    async def turn(self) -> bool:
-        """Publish the next piece, and seal what was read before it; False when idle."""
-        sealable = await self.head_to_seal()
-        busy = await self.publish()
-        if sealable is not None:
-            await self.seal_if_published(sealable)
-        return busy
-
     async def watch(self) -> None:
         """Look at the broker beside publishing: a send to a topic that is gone would wait for half a minute."""
         while True:
@@ -258,7 +257,7 @@ class Term:
     async def publish(self) -> bool:
         """Publish the next piece of the log and of every feed; False when there was nothing."""
         async with self._database.reading() as connection:
-            rows = await store.events_after(connection, self._after, READ_ROWS)
+            rows = await store.events_after(connection, self.published_to, READ_ROWS)
             for feed in await store.feeds(connection):
                 if feed not in self._feeds:
                     await self._add_feed(feed)
@@ -266,7 +265,8 @@ class Term:
             entries = await store.entries_after(connection, after, READ_ROWS)
         await self._send_all(rows, lambda row: (self._topic.name, row.partition))
         if rows:
-            self._after = rows[-1].position
+            self.published_to = rows[-1].position
+            self._moved.set()
             LAG.set(max(0.0, time.time() - rows[-1].recorded.timestamp()))
         await self._send_all(entries, lambda entry: self._feeds[entry.feed].where)
         return bool(rows or entries)
@@ -295,10 +295,11 @@ class Term:
             done += sent
 
     async def _send_batch(self, track: Track, outgoing: Sequence[Outgoing]) -> int:
-        sent, first = await self._transport.send(*track.where, outgoing)
-        if first <= track.acknowledged:
-            raise AskAgain(f"{track.where}: offset {first} after {track.acknowledged}: the topic was replaced")
-        track.acknowledged = first + sent - 1
+        async with track.sending:
+            sent, first = await self._transport.send(*track.where, outgoing)
+            if first <= track.acknowledged:
+                raise AskAgain(f"{track.where}: offset {first} after {track.acknowledged}: the topic was replaced")
+            track.acknowledged = first + sent - 1
         PUBLISHED.inc(sent)
         return sent
 
@@ -315,17 +316,16 @@ class Term:
                 raise AskAgain(f"{where} ends at {end}: the topic was replaced")
 
     async def head_to_seal(self) -> store.LogHead | None:
-        """The log row to seal once it is published; at most one a second, and none twice."""
-        if time.monotonic() - self._sealed_at < SEAL_EVERY_SECONDS:
-            return None
+        """The log row to seal once it is published, or None if it is sealed."""
         async with self._database.reading() as connection:
             head = await store.head(connection)
         return head if head.position > self._sealed else None
 
-    async def seal_if_published(self, head: store.LogHead) -> None:
-        """Seal ``head`` if all of it has been acknowledged."""
-        if head.position <= self._after:
-            await self.seal(head)
+    async def wait_until_published(self, position: int) -> None:
+        """Until everything up to a position has been acknowledged."""
+        while self.published_to < position:
+            self._moved.clear()
+            await self._moved.wait()
 
     async def seal(self, head: store.LogHead) -> None:
         """Write the seal of ``head`` to every partition, after reading back that each folds to it."""
@@ -338,7 +338,7 @@ class Term:
         for track, tail in zip(main, head.tails, strict=True):
             headers = headers_of(head.position, tail.position, tail.leaf, seal=True)
             await self._send_batch(track, [Outgoing(None, value, headers)])
-        self._sealed, self._sealed_at = head.position, time.monotonic()
+        self._sealed = head.position
         SEALED.set(head.position)
         await store.remember(
             self._database,
@@ -349,6 +349,22 @@ class Term:
                 if track.last_read >= 0
             ],
         )
+
+
+def _fold(track: Track, records: Sequence[Incoming]) -> list[Link]:
+    """Fold what was read back; returns what it holds anew. Raises TopicContradicts at a fork."""
+    folded = []
+    for record in records:
+        link = _link(track.where, record)
+        verdict = track.read.take(link)
+        if verdict is Verdict.FORK:
+            raise TopicContradicts(f"{track.where[0]}-{track.where[1]} offset {record.offset}: {link.position}")
+        if verdict is Verdict.FOLD:
+            folded.append(link)
+            track.last_read = record.offset
+        track.offset = record.offset + 1
+        track.acknowledged = max(track.acknowledged, record.offset)
+    return folded
 
 
 def _link(where: Where, record: Incoming) -> Link:

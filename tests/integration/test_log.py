@@ -287,5 +287,5 @@ async def publish(database: Database, broker: SimBroker) -> None:
 
     term = Term(database, DIARY, SimTransport(broker))
     await term.compare()
-    while await term.turn():
+    while await term.publish():
         pass

@@ -171,7 +171,7 @@ class TrustsAcknowledgements(Term):
         return None
 
     async def _caught_up(self) -> int:
-        return self._after
+        return self.published_to
 
     async def _send(self, track: Track, rows: Any) -> None:
         try:

@@ -26,7 +26,6 @@ from aiokafka.errors import KafkaError
 from sqlalchemy.exc import DBAPIError
 
 from schemas.topics import DIARY
-from services.chassis import relay as relaying
 from services.chassis.db import Database
 from services.chassis.errors import ApudiaariError, Unavailable
 from services.chassis.log import Command, Outcome, Writer
@@ -55,14 +54,13 @@ DriverOf = Callable[[Projector], Driver]
 @contextmanager
 def no_waiting() -> Iterator[None]:
     """Back-off and rates are about time; here time is what the seed makes of it."""
-    kept = relaying.SEAL_EVERY_SECONDS, consume.AGAIN_SECONDS, consume.HOLD_POLL_SECONDS
-    relaying.SEAL_EVERY_SECONDS = -1.0
+    kept = consume.AGAIN_SECONDS, consume.HOLD_POLL_SECONDS
     consume.AGAIN_SECONDS, consume.HOLD_POLL_SECONDS = (0.02,) * 5, 0.01
     logging.getLogger("services").setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        relaying.SEAL_EVERY_SECONDS, consume.AGAIN_SECONDS, consume.HOLD_POLL_SECONDS = kept
+        consume.AGAIN_SECONDS, consume.HOLD_POLL_SECONDS = kept
         logging.getLogger("services").setLevel(logging.NOTSET)
 
 
@@ -271,17 +269,33 @@ class World:
             if process.term is None:
                 luck = None if self.lucky else self.luck
                 transport = SimTransport(self.broker, luck, self.meanwhile)
-                process.term = self.term_of(process.database, DIARY, transport)
-                await self._fated(process.term.compare())
+                term = self.term_of(process.database, DIARY, transport)
+                await self._fated(term.compare())
+                process.term = term
             else:
-                await self._fated(process.term.turn())
-                await self._fated(process.term.check())
+                await self._turn(process.term)
         except TopicContradicts as contradiction:
             self.contradictions.append(str(contradiction))
             process.term = None
         except (Died, *TROUBLE) as trouble:
             self.tell(f"relay {number}: {type(trouble).__name__} {trouble}"[:120])
             process.term = None
+
+    async def _turn(self, term: Term) -> None:
+        """Publish and seal, one after the other or beside each other as in a service, and look at the broker."""
+        head = await self._fated(term.head_to_seal())
+        if self.lucky or self.luck.random() < 0.3:
+            await self._fated(term.publish())
+            if head is not None and head.position <= term.published_to:
+                await self._fated(term.seal(head))
+        else:
+            works = [term.publish()]
+            if head is not None and head.position <= term.published_to:
+                works.append(term.seal(head))
+            for result in await asyncio.gather(*map(self._fated, works), return_exceptions=True):
+                if isinstance(result, BaseException):
+                    raise result
+        await self._fated(term.check())
 
     # -- projectors --------------------------------------------------------------------------------------------------
 
