@@ -10,6 +10,7 @@ import asyncio
 import datetime as dt
 import json
 import time
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
@@ -99,12 +100,8 @@ async def caught_up(diary: str, statistics: str, adviser: str, ministry: str) ->
     raise RuntimeError(f"statistics did not catch up within {CATCH_UP_SECONDS} s")
 
 
-async def run(diary: str, statistics: str, adviser: str, ministry: str) -> dict[str, Any]:
-    await caught_up(diary, statistics, adviser, ministry)
-    events, on_topic, following = await follower(DIARY.name, DIARY.partitions)
-    copies, on_feed, following_feed = await follower(authority_topic("kela", "diary").name, 1)
-    recorded: asyncio.Queue[tuple[int, float]] = asyncio.Queue()
-    figures = asyncio.create_task(figure_delays(statistics, ministry, recorded))
+async def record(diary: str, adviser: str) -> AsyncIterator[tuple[int, float]]:
+    """Record visits one by one; yields (position, when it was recorded)."""
     connection = Connection(diary, {"authorization": f"Bearer {adviser}"})
     await connection.open()
     for _ in range(VISITS):
@@ -113,15 +110,28 @@ async def run(diary: str, statistics: str, adviser: str, ministry: str) -> dict[
         if status != 201:
             raise RuntimeError(answer.decode())
         stored = json.loads(answer)
-        await recorded.put((stored["position"], dt.datetime.fromisoformat(stored["recorded_at"]).timestamp()))
+        yield stored["position"], dt.datetime.fromisoformat(stored["recorded_at"]).timestamp()
         await asyncio.sleep(PAUSE_SECONDS)
-    seen_figures = await asyncio.wait_for(figures, 60)
+
+
+async def run(diary: str, statistics: str, adviser: str, ministry: str) -> dict[str, Any]:
+    """Topics first, figures after: asking for a figure again and again is work for the machine too."""
+    await caught_up(diary, statistics, adviser, ministry)
+    events, on_topic, following = await follower(DIARY.name, DIARY.partitions)
+    copies, on_feed, following_feed = await follower(authority_topic("kela", "diary").name, 1)
+    async for _ in record(diary, adviser):
+        pass
     await asyncio.sleep(1)
     for consumer, task in ((events, following), (copies, following_feed)):
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
         await consumer.stop()
+    recorded: asyncio.Queue[tuple[int, float]] = asyncio.Queue()
+    figures = asyncio.create_task(figure_delays(statistics, ministry, recorded))
+    async for each in record(diary, adviser):
+        await recorded.put(each)
+    seen_figures = await asyncio.wait_for(figures, 60)
     return {
         "visits": VISITS,
         "kafka": spread(on_topic.delays),
