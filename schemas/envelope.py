@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -48,9 +49,9 @@ def rfc3339(moment: dt.datetime) -> str:
 
 def encode(envelope: Envelope, data: EventData) -> bytes:
     """The exact bytes of the event."""
-    head: dict[str, str] = {
+    head: dict[str, Any] = {
         "specversion": "1.0",
-        "id": str(envelope.id),
+        "id": envelope.id,
         "source": envelope.source,
         "type": envelope.type,
         "subject": envelope.subject,
@@ -61,14 +62,20 @@ def encode(envelope: Envelope, data: EventData) -> bytes:
     }
     if envelope.places:
         head["places"] = " ".join(f"{authority}:{sequence}" for authority, sequence in envelope.places)
-    name = envelope.type.removeprefix("fi.yhteispalvelu.").rsplit(".v", 1)
-    head["dataschema"] = f"/schemas/{name[0]}/{name[1]}"
+    head["dataschema"] = _dataschema(envelope.type)
     head["datacontenttype"] = DATA_CONTENT_TYPE
     body = data.__pydantic_serializer__.to_json(data, exclude_none=True)
     encoded = b'%b,"data":%b}' % (orjson.dumps(head)[:-1], body)
     if len(encoded) > MAX_EVENT_BYTES:
         raise ValueError(f"event of {len(encoded)} bytes is over the limit of {MAX_EVENT_BYTES}")
     return encoded
+
+
+@cache
+def _dataschema(event_type: str) -> str:
+    """``fi.yhteispalvelu.diary.VisitRecorded.v1`` → ``/schemas/diary.VisitRecorded/1``."""
+    name, version = event_type.removeprefix("fi.yhteispalvelu.").rsplit(".v", 1)
+    return f"/schemas/{name}/{version}"
 
 
 class Attributes(BaseModel):

@@ -30,7 +30,7 @@ from services.chassis.access import Principal, Role
 from services.chassis.db import Database
 from services.chassis.log import Command, LogSpec, Outcome, Writer
 from services.chassis.log.append import Result
-from services.chassis.log.writer import MAX_BATCH
+from services.chassis.log.writer import BULK_BATCH
 from services.chassis.settings import Settings
 from services.diary import handlers as diary
 from services.diary.domain.entries import CorrectVisit, ForwardDocument, ReceiveDocument, RecordVisit, VoidVisit
@@ -84,7 +84,7 @@ class BulkWriter:
 
 
 def _next_batch(commands: Iterator[Command]) -> list[Command]:
-    return list(islice(commands, MAX_BATCH))
+    return list(islice(commands, BULK_BATCH))
 
 
 @contextmanager

@@ -16,22 +16,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from schemas.topics import Topic, authority_topic
 from services.chassis import relay_store as store
-from services.chassis.db import Database, Listener
+from services.chassis.db import Database, Listener, Row
 from services.chassis.relay_metrics import LAG, LEADER, PUBLISHED, SEALED, TERMS
 from services.chassis.rule import Link, NotOurs, Stand, Tail, Verdict, headers_of, link_of
 from services.chassis.seal import seal_bytes
 from services.chassis.transport import Incoming, Outgoing, Transport, Where
 
 LOGGER = logging.getLogger(__name__)
+Result = TypeVar("Result")
 READ_ROWS = 4000
 SEAL_EVERY_SECONDS = 1.0
+READ_BACK_TIMES = 3
+"""Where end offsets are inexact, silence may be taken for the end: a short reading is not yet a loss."""
 CHECK_EVERY_SECONDS = 2.0
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
@@ -48,7 +51,7 @@ class AskAgain(Exception):
 class Track:
     """One partition that the relay keeps. ``offset``: next to read back; ``acknowledged``: the last offset known of.
 
-    ``sending`` is held from a send to its acknowledgement, and while what was read back is compared: a record that is
+    ``sending`` is held from a send to its acknowledgement, and while what was read back is folded: a record that is
     there before its acknowledgement is not taken for a stranger's.
     """
 
@@ -139,12 +142,23 @@ async def _until_one_ends(*works: Coroutine[Any, Any, None]) -> None:
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
+        while pending := [task for task in tasks if not task.done()]:  # A task may swallow a cancellation: ask again.
+            for task in pending:
+                task.cancel()
+            await asyncio.wait(pending, timeout=1)
         results = await asyncio.gather(*tasks, return_exceptions=True)
     for result in results:
         if isinstance(result, Exception):
             raise result
+
+
+async def _all(*works: Coroutine[Any, Any, Result]) -> list[Result]:
+    """Run together until all have ended, and only then raise what one of them raised."""
+    results = await asyncio.gather(*works, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return results  # type: ignore[return-value]  # mypy does not see that no exception is left.
 
 
 def _told_to_end() -> bool:
@@ -154,7 +168,7 @@ def _told_to_end() -> bool:
 
 
 class Term:
-    """One term of leadership over one connection: compare, then publish."""
+    """One term of leadership over one connection: compare; then publish, seal and watch beside each other."""
 
     def __init__(self, database: Database, topic: Topic, transport: Transport) -> None:
         self._database, self._topic, self._transport = database, topic, transport
@@ -181,7 +195,7 @@ class Term:
                 track.stand = Stand(tail)
                 track.offset = offset
         await self._check_remembered(remembered)
-        await self._read_back(self._tracks.values())
+        await self._read_back()
         for track in self._tracks.values():
             track.stand = Stand(track.read.tail, track.read.sealed)
         self.published_to = await self._caught_up()
@@ -214,16 +228,25 @@ class Term:
             else:
                 track.read, track.offset = Stand(), -1
 
-    async def _read_back(self, tracks: Iterable[Track]) -> None:
-        """Fold what stands on the topic behind each track's offset, and check it against the store."""
-        wanted = {track.where: track.offset for track in tracks}
-        async for piece in self._transport.read_to_end(wanted):
+    async def _read_back(self, stop: Mapping[Where, int] | None = None) -> None:
+        """Fold what stands on the topic behind each track's offset, and check it against the store.
+
+        To its end, or until the offsets of ``stop`` were read: while publishing goes on, the end moves.
+        """
+        if stop is not None and self._has_read(stop):
+            return
+        async for piece in self._transport.read_to_end({where: track.offset for where, track in self._tracks.items()}):
             folded: dict[Where, Sequence[Link]] = {}
             for where, records in piece.items():
                 track = self._tracks[where]
                 async with track.sending:
                     folded[where] = _fold(track, records)
             await self._check_against_store(folded)
+            if stop is not None and self._has_read(stop):
+                return
+
+    def _has_read(self, offsets: Mapping[Where, int]) -> bool:
+        return all(self._tracks[where].offset > offset for where, offset in offsets.items())
 
     async def _check_against_store(self, folded: Mapping[Where, Sequence[Link]]) -> None:
         if not any(folded.values()):
@@ -254,45 +277,68 @@ class Term:
             await asyncio.sleep(CHECK_EVERY_SECONDS)
             await self.check()
 
+    async def check(self) -> None:
+        """Notice a replaced broker also when there is nothing to publish."""
+        if await self._transport.cluster_id() != self._cluster:
+            raise AskAgain("another cluster")
+        known = {where: max(track.acknowledged + 1, track.offset) for where, track in self._tracks.items()}
+        ends = await self._transport.end_offsets(list(known))
+        for where, end in (ends or {}).items():
+            if end < known[where]:
+                raise AskAgain(f"{where} ends at {end}: the topic was replaced")
+
     async def publish(self) -> bool:
         """Publish the next piece of the log and of every feed; False when there was nothing."""
+        return any(await _all(self.publish_log(), self.publish_feeds()))
+
+    async def publish_log(self) -> bool:
+        """The next piece of the log."""
         async with self._database.reading() as connection:
             rows = await store.events_after(connection, self.published_to, READ_ROWS)
+        await self._send_all(rows, lambda partition: self._tracks[self._topic.name, partition])
+        if rows:
+            self.published_to = rows[-1]["position"]
+            self._moved.set()
+            LAG.set(max(0.0, time.time() - rows[-1]["recorded"].timestamp()))
+        return bool(rows)
+
+    async def publish_feeds(self) -> bool:
+        """The next piece of every feed."""
+        async with self._database.reading() as connection:
             for feed in await store.feeds(connection):
                 if feed not in self._feeds:
                     await self._add_feed(feed)
             after = {feed: track.stand.tail.position for feed, track in self._feeds.items()}
             entries = await store.entries_after(connection, after, READ_ROWS)
-        await self._send_all(rows, lambda row: (self._topic.name, row.partition))
-        if rows:
-            self.published_to = rows[-1].position
-            self._moved.set()
-            LAG.set(max(0.0, time.time() - rows[-1].recorded.timestamp()))
-        await self._send_all(entries, lambda entry: self._feeds[entry.feed].where)
-        return bool(rows or entries)
+        await self._send_all(entries, lambda feed: self._feeds[feed])
+        return bool(entries)
 
-    async def _send_all(self, rows: Sequence[Any], where: Callable[[Any], Where]) -> None:
-        by_partition: dict[Where, list[Any]] = {}
+    async def _send_all(self, rows: Sequence[Row], track_of: Callable[[Any], Track]) -> None:
+        """Send rows to the track that their first column names."""
+        parts: dict[Any, list[Row]] = {}
         for row in rows:
-            by_partition.setdefault(where(row), []).append(row)
-        sending = [self._send(self._tracks[place], part) for place, part in by_partition.items()]
-        results = await asyncio.gather(*sending, return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+            parts.setdefault(row[0], []).append(row)
+        await _all(*[self._send(track_of(name), part) for name, part in parts.items()])
 
-    async def _send(self, track: Track, rows: Sequence[Any]) -> None:
+    async def _send(self, track: Track, rows: Sequence[Row]) -> None:
         """Send one partition's rows, batch by batch; what the topic has already is left out."""
-        rows = [row for row in rows if row.position > track.stand.tail.position]
-        outgoing = [Outgoing(row.key.encode(), row.body, _headers(row)) for row in rows]
+        tail = track.stand.tail
+        outgoing, tails = [], []
+        for _, position, key, previous, previous_leaf, leaf, body, trace, _ in rows:
+            if position <= track.stand.tail.position:
+                continue
+            if (previous, previous_leaf) != tail:
+                raise AskAgain(f"{track.where}: row {position} does not follow {tail.position}")
+            tail = Tail(position, leaf)
+            tails.append(tail)
+            headers = headers_of(position, previous, previous_leaf)
+            if trace:
+                headers.append(("traceparent", trace.encode()))
+            outgoing.append(Outgoing(key.encode(), body, headers))
         done = 0
-        while done < len(rows):
-            sent = await self._send_batch(track, outgoing[done:])
-            for row in rows[done : done + sent]:
-                link = Link(row.position, row.leaf, row.previous_position, row.previous_leaf)
-                if track.stand.take(link) is not Verdict.FOLD:
-                    raise AskAgain(f"{track.where}: row {row.position} does not follow {track.stand.tail.position}")
-            done += sent
+        while done < len(outgoing):
+            done += await self._send_batch(track, outgoing[done:])
+            track.stand.tail = tails[done - 1]
 
     async def _send_batch(self, track: Track, outgoing: Sequence[Outgoing]) -> int:
         async with track.sending:
@@ -304,16 +350,6 @@ class Term:
         return sent
 
     # -- seal ----------------------------------------------------------------------------------------------------
-
-    async def check(self) -> None:
-        """Notice a replaced broker also when there is nothing to publish."""
-        if await self._transport.cluster_id() != self._cluster:
-            raise AskAgain("another cluster")
-        known = {where: max(track.acknowledged + 1, track.offset) for where, track in self._tracks.items()}
-        ends = await self._transport.end_offsets(list(known))
-        for where, end in (ends or {}).items():
-            if end < known[where]:
-                raise AskAgain(f"{where} ends at {end}: the topic was replaced")
 
     async def head_to_seal(self) -> store.LogHead | None:
         """The log row to seal once it is published, or None if it is sealed."""
@@ -330,9 +366,12 @@ class Term:
     async def seal(self, head: store.LogHead) -> None:
         """Write the seal of ``head`` to every partition, after reading back that each folds to it."""
         main = [self._tracks[self._topic.name, partition] for partition in range(self._topic.partitions)]
-        await self._read_back(self._tracks.values())
-        short = [track.where for track, tail in zip(main, head.tails, strict=True) if track.read.tail < tail]
-        if short:
+        for _ in range(READ_BACK_TIMES):
+            await self._read_back({where: track.acknowledged for where, track in self._tracks.items()})
+            short = [track.where for track, tail in zip(main, head.tails, strict=True) if track.read.tail < tail]
+            if not short:
+                break
+        else:
             raise AskAgain(f"{short} do not hold what was acknowledged")
         value = seal_bytes(self._topic.owner, head.position, head.root, head.recorded)
         for track, tail in zip(main, head.tails, strict=True):
@@ -372,8 +411,3 @@ def _link(where: Where, record: Incoming) -> Link:
         return link_of(record.headers, record.value)
     except NotOurs as strange:
         raise TopicContradicts(f"{where[0]}-{where[1]} offset {record.offset}: {strange}") from strange
-
-
-def _headers(row: Any) -> list[tuple[str, bytes]]:
-    headers = headers_of(row.position, row.previous_position, row.previous_leaf)
-    return [*headers, ("traceparent", row.trace.encode())] if row.trace else headers

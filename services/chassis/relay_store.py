@@ -6,13 +6,12 @@ import datetime as dt
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.chassis.db import Database
+from services.chassis.db import Database, Row, fetch
 from services.chassis.evidence.merkle import Frontier
 from services.chassis.log.store import IDENTITY
 from services.chassis.rule import Link, Tail
@@ -56,32 +55,28 @@ async def feeds(connection: AsyncConnection) -> list[str]:
     return list((await connection.scalars(text("SELECT feed FROM log.feed_heads ORDER BY feed"))).all())
 
 
-async def events_after(connection: AsyncConnection, position: int, limit: int) -> Sequence[Any]:
-    """The next events of the log, in order."""
-    rows = await connection.execute(
-        text(
-            "SELECT position, partition, key, previous_position, previous_leaf, leaf, body, trace, recorded "
-            "FROM log.events WHERE position > :position ORDER BY position LIMIT :limit"
-        ),
-        {"position": position, "limit": limit},
-    )
-    return rows.all()
+_EVENTS_AFTER = (
+    "SELECT partition, position, key, previous_position, previous_leaf, leaf, body, trace, recorded "
+    "FROM log.events WHERE position > $1 ORDER BY position LIMIT $2"
+)
+_ENTRIES_AFTER = (
+    "SELECT e.feed, e.sequence AS position, e.feed AS key, e.sequence - 1 AS previous_position, "
+    "e.previous_leaf, e.leaf, e.body, '' AS trace, e.recorded "
+    "FROM unnest($1::text[], $2::bigint[]) AS f (feed, after) "
+    "JOIN log.feed_heads h ON h.feed = f.feed AND h.sequence > f.after "
+    "JOIN LATERAL (SELECT * FROM log.feed_entries e WHERE e.feed = f.feed AND e.sequence > f.after "
+    "ORDER BY e.sequence LIMIT $3) e ON true ORDER BY e.feed, e.sequence"
+)
 
 
-async def entries_after(connection: AsyncConnection, after: Mapping[str, int], limit: int) -> Sequence[Any]:
-    """The next entries of every feed, each in its own order; at most ``limit`` of one feed."""
-    rows = await connection.execute(
-        text(
-            "SELECT e.feed, e.sequence AS position, e.feed AS key, e.sequence - 1 AS previous_position, "
-            "e.previous_leaf, e.leaf, e.body, '' AS trace, e.recorded "
-            "FROM unnest(CAST(:feeds AS text[]), CAST(:after AS bigint[])) AS f (feed, after) "
-            "JOIN log.feed_heads h ON h.feed = f.feed AND h.sequence > f.after "
-            "JOIN LATERAL (SELECT * FROM log.feed_entries e WHERE e.feed = f.feed AND e.sequence > f.after "
-            "ORDER BY e.sequence LIMIT :limit) e ON true ORDER BY e.feed, e.sequence"
-        ),
-        {"feeds": list(after), "after": list(after.values()), "limit": limit},
-    )
-    return rows.all()
+async def events_after(connection: AsyncConnection, position: int, limit: int) -> Sequence[Row]:
+    """The next events of the log, in order; the first column is the partition."""
+    return await fetch(connection, _EVENTS_AFTER, position, limit)
+
+
+async def entries_after(connection: AsyncConnection, after: Mapping[str, int], limit: int) -> Sequence[Row]:
+    """The next entries of every feed, each in its own order; the first column is the feed. At most ``limit`` each."""
+    return await fetch(connection, _ENTRIES_AFTER, list(after), list(after.values()), limit)
 
 
 async def not_in_log(connection: AsyncConnection, links: Sequence[Link]) -> str:

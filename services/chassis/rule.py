@@ -18,10 +18,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from schemas.envelope import CONTENT_TYPE
 from services.chassis.evidence.merkle import leaf_hash
 
 POSITION, PREVIOUS, PREVIOUS_LEAF, SEAL = "position", "partitionprevious", "previousleaf", "seal"
 """Names of the Kafka headers. ``position`` repeats the event's own, so that the rule needs no JSON; it is checked."""
+
+_CONTENT_TYPE = "content-type", CONTENT_TYPE.encode()
 
 
 class Tail(NamedTuple):
@@ -84,8 +87,9 @@ def link_of(headers: Sequence[tuple[str, bytes]], value: bytes) -> Link:
 
 
 def headers_of(position: int, previous: int, previous_leaf: bytes, *, seal: bool = False) -> list[tuple[str, bytes]]:
-    """The headers that :func:`link_of` reads."""
+    """The headers of a record: its content type, and what :func:`link_of` reads."""
     headers = [
+        _CONTENT_TYPE,
         (POSITION, b"%d" % position),
         (PREVIOUS, b"%d" % previous),
         (PREVIOUS_LEAF, previous_leaf.hex().encode()),

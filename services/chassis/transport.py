@@ -11,7 +11,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from schemas.envelope import CONTENT_TYPE
 from schemas.topics import Topic
 from services.chassis import broker
 from services.chassis.settings import Settings
@@ -27,7 +26,7 @@ Where = tuple[str, int]
 
 
 class Outgoing(NamedTuple):
-    """A record to append. ``headers`` come on top of the content type."""
+    """A record to append."""
 
     key: bytes | None
     value: bytes
@@ -134,15 +133,15 @@ class KafkaTransport:
         batch = self.producer.create_batch()
         taken = 0
         for record in records:
-            headers = [("content-type", CONTENT_TYPE.encode()), *record.headers]
-            if batch.append(key=record.key, value=record.value, timestamp=None, headers=headers) is None:
+            if batch.append(key=record.key, value=record.value, timestamp=None, headers=record.headers) is None:
                 break
             taken += 1
         if not taken:
             raise KafkaError(f"a record of {len(records[0].value)} bytes does not fit into a batch")
         batch.close()
         acknowledged = await self.producer.send_batch(batch, topic, partition=partition)
-        metadata = await asyncio.wait_for(acknowledged, SEND_SECONDS)
+        async with asyncio.timeout(SEND_SECONDS):
+            metadata = await acknowledged
         return taken, int(metadata.offset)
 
     async def close(self) -> None:

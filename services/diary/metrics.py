@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from collections.abc import Sequence
 
 from prometheus_client import Counter, Gauge
@@ -20,12 +21,14 @@ REGISTER_POSITION = Gauge("apudiaari_diary_register_position", "Position of the 
 
 def count(placed: Sequence[Placed]) -> None:
     """Count the events of a batch, as it is written."""
+    found: Tally[tuple[Counter, str]] = Tally()
     for each in placed:
         data = each.event.data
         if isinstance(data, VisitRecorded):
-            for act in data.visit.acts:
-                ACTS.labels(act.coverage.status).inc()
+            found.update((ACTS, act.coverage.status) for act in data.visit.acts)
             if data.visit.late is not None:
-                LATE.labels(data.visit.late.reason).inc()
+                found[LATE, data.visit.late.reason] += 1
         elif isinstance(data, DocumentReceived):
-            DOCUMENTS.labels("stamp" if data.stamp else "statement").inc()
+            found[DOCUMENTS, "stamp" if data.stamp else "statement"] += 1
+    for (metric, label), number in found.items():
+        metric.labels(label).inc(number)

@@ -21,7 +21,7 @@ from services.agreements.requests import command_of
 from services.chassis.access import Principal, Role
 from services.chassis.errors import ApudiaariError
 from services.chassis.log import Command, LogSpec, Writer
-from services.chassis.log.writer import MAX_BATCH
+from services.chassis.log.writer import BULK_BATCH
 from services.diary import handlers as diary
 from services.diary.domain.entries import RecordVisit
 from services.diary.projection import SPEC as REGISTER
@@ -39,8 +39,8 @@ One = tuple[Chain, Topic]
 
 async def append_all(chain: Chain, spec: LogSpec, commands: list[Command]) -> None:
     writer = Writer(chain.database, spec)
-    for start in range(0, len(commands), MAX_BATCH):
-        for result in await writer.append(commands[start : start + MAX_BATCH]):
+    for start in range(0, len(commands), BULK_BATCH):
+        for result in await writer.append(commands[start : start + BULK_BATCH]):
             assert not isinstance(result, ApudiaariError), result
 
 

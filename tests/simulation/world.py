@@ -285,7 +285,8 @@ class World:
         """Publish and seal, one after the other or beside each other as in a service, and look at the broker."""
         head = await self._fated(term.head_to_seal())
         if self.lucky or self.luck.random() < 0.3:
-            await self._fated(term.publish())
+            await self._fated(term.publish_log())
+            await self._fated(term.publish_feeds())
             if head is not None and head.position <= term.published_to:
                 await self._fated(term.seal(head))
         else:

@@ -20,7 +20,7 @@ from services.chassis.access import Principal, Role
 from services.chassis.db import Database
 from services.chassis.errors import ApudiaariError
 from services.chassis.log import Command, LogSpec, Writer
-from services.chassis.log.writer import MAX_BATCH
+from services.chassis.log.writer import BULK_BATCH
 from services.chassis.process import calm_collector
 from services.chassis.relay import Term
 from services.chassis.settings import Settings
@@ -37,7 +37,7 @@ EVERYTHING = frozenset(Role)
 def pieces(commands: Iterable[Command]) -> Iterator[list[Command]]:
     """Batches as large as an append may be."""
     source = iter(commands)
-    while piece := list(islice(source, MAX_BATCH)):
+    while piece := list(islice(source, BULK_BATCH)):
         yield piece
 
 
