@@ -133,10 +133,6 @@ def _lone_values(nodes: Iterable[tuple[str, Node]]) -> str:
     return rf'"(?:{"|".join(names)})":\s*[^\s\[n]' if names else ""
 
 
-def _is_plain_list(node: Node) -> bool:
-    return node.kind == "array" and node.item is not None and node.item.kind not in {"object", "array"}
-
-
 def _numeric(node: Node) -> bool:
     """Whether the model's own pattern is one of numbers: money, codes of digits."""
     pattern = str(node.bounds.get("pattern", ""))

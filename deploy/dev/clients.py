@@ -70,9 +70,14 @@ class Clients:
 
 def write_private_json(file: Path, content: object) -> None:
     """Write JSON that we alone may read, whole or not at all."""
+    write_private(file, json.dumps(content, indent=1, ensure_ascii=False))
+
+
+def write_private(file: Path, content: str) -> None:
+    """Write a file that we alone may read, whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f".{file.name}.new")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-        json.dump(content, out, indent=1, ensure_ascii=False)
+        out.write(content)
     draft.replace(file)

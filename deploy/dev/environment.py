@@ -52,6 +52,7 @@ def service_environment(
         "KAFKA_BOOTSTRAP": around.broker.bootstrap,
         "KAFKA_IDEMPOTENT": exact,
         "KAFKA_EXACT_END_OFFSETS": exact,
+        "KAFKA_REPLICATION": "1",
         "KAFKA_SESSION_MS": str(session_ms(around.broker)),
         "HOST": "127.0.0.1",
         "PORT": str(port),

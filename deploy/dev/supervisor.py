@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import shlex
 import shutil
 import subprocess
 import time
@@ -24,7 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Literal, Self
 
-from deploy.dev.clients import HOME_MUNICIPALITY, HOME_POINT, Client, Clients, write_private_json
+from deploy.dev.clients import HOME_MUNICIPALITY, HOME_POINT, Client, Clients, write_private, write_private_json
 from deploy.dev.environment import Surroundings, service_environment
 from deploy.dev.kafka import Kafka
 from deploy.dev.layout import REPOSITORY, Command, CreateTopics, Ports, create_topics, service_command
@@ -221,6 +222,7 @@ class Stack:
         await together(*(issuer.until_ready() for issuer in self._issuers))
         await self._start_services()
         self._write_endpoints()
+        self._write_environments()
 
     async def _start_broker_with_topics(self) -> None:
         await bring_up(self.broker)
@@ -250,6 +252,7 @@ class Stack:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
         self._endpoints_file.unlink(missing_ok=True)
+        shutil.rmtree(self.root / "env", ignore_errors=True)
         await end_all(self._services.values())
         await end_all(self._issuers)
         self.broker.stop()
@@ -304,6 +307,12 @@ class Stack:
 
     def _write_endpoints(self) -> None:
         write_private_json(self._endpoints_file, self.endpoints)
+
+    def _write_environments(self) -> None:
+        """A file for each service to source before its command line: `. .run/env/billing.sh`."""
+        for service in self.ports.services:
+            lines = [f"export {name}={shlex.quote(value)}\n" for name, value in self.environment(service).items()]
+            write_private(self.root / "env" / f"{service}.sh", "".join(lines))
 
 
 def _dead(process: subprocess.Popen[bytes] | None) -> bool:

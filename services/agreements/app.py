@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
-
 from services.agreements import api, pages
 from services.agreements.cli import COMMANDS
 from services.agreements.consumers import PROJECTIONS
 from services.agreements.handlers import log_spec
-from services.chassis import service
 from services.chassis.service import Service
-from services.chassis.settings import Settings
 
 SERVICE = Service(
     name="agreements",
@@ -20,8 +16,3 @@ SERVICE = Service(
     routers=(api.router, pages.router),
     commands=COMMANDS,
 )
-
-
-def create(settings: Settings) -> FastAPI:
-    """The ASGI app of the service."""
-    return service.create_app(SERVICE, settings)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
-
 from services.billing import api, commands, consumers, handlers, pages
-from services.chassis import service
 from services.chassis.service import Service
-from services.chassis.settings import Settings
 
 SERVICE = Service(
     name="billing",
@@ -17,8 +13,3 @@ SERVICE = Service(
     routers=(api.router, pages.router),
     commands=commands.COMMANDS,
 )
-
-
-def create() -> FastAPI:
-    """The ASGI app, with settings from the environment."""
-    return service.create_app(SERVICE, Settings())

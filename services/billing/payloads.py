@@ -15,6 +15,7 @@ from schemas.billing import CutOffs
 from services.billing.domain.documents import Draft
 from services.chassis.access import Principal
 from services.chassis.log import Command
+from services.chassis.trace import CURRENT
 
 
 class _Body(BaseModel):
@@ -74,4 +75,6 @@ def run_digest(request: RunRequest) -> bytes:
 
 
 def closing_command(request: RunRequest, principal: Principal, computed: CloseRun) -> Command:
-    return Command(request.id, computed, principal, run_digest(request), target=request.provider_id)
+    return Command(
+        request.id, computed, principal, run_digest(request), target=request.provider_id, trace=CURRENT.get()
+    )

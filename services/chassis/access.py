@@ -62,7 +62,7 @@ class Action(StrEnum):
     PREVIEW_BILLING = "preview_billing"
     READ_FEED = "read_feed"
     READ_STATISTICS = "read_statistics"
-    OPERATE = "operate"  # Metrics, parked records, rebuilds: the machine, never its contents.
+    OPERATE = "operate"  # Parked records, rebuilds: the machine, never its contents.
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 import uvicorn
 import uvloop
+from pydantic import ValidationError
 
 from services.chassis import logs, migrate
 from services.chassis.db import Database
@@ -29,7 +30,13 @@ def main(service: Service, arguments: Sequence[str] | None = None) -> int:
     """Run one verb. Exit code: 0 when it did what it says, 1 when it found a difference or refused, 2 on misuse."""
     parser = _parser(service)
     chosen = parser.parse_args(arguments)
-    settings = Settings()
+    try:
+        settings = Settings()
+    except ValidationError as wrong:
+        for error in wrong.errors():
+            name = f"APUDIAARI_{'_'.join(map(str, error['loc'])).upper()}"
+            print(f"settings_invalid: {name}: {error['msg']}", file=sys.stderr)
+        return 2
     logs.configure(service.name, settings.log_level)
     calm_collector()
     try:
@@ -87,6 +94,7 @@ def serve(service: Service, settings: Settings, chosen: argparse.Namespace) -> i
     roles = tuple(role for role in chosen.roles.split(",") if role)
     if unknown := set(roles) - set(ROLES):
         raise Invalid("unknown_role", f"Unknown role {', '.join(sorted(unknown))}; known: {', '.join(ROLES)}.")
+    settings.require_complete()
     config = uvicorn.Config(
         create_app(service, settings, roles),
         host=settings.host,
@@ -115,6 +123,8 @@ def project(service: Service, settings: Settings, chosen: argparse.Namespace) ->
 
 
 def _run_roles(service: Service, settings: Settings, roles: Sequence[str]) -> int:
+    settings.require_complete()
+
     async def until_told() -> int:
         runtime = service.runtime(settings, roles)
         stop = asyncio.Event()

@@ -40,6 +40,7 @@ class Found:
     key: str
     value: bytes
     attributes: Attributes
+    trace: str
 
 
 async def recover(
@@ -85,8 +86,9 @@ async def _missing(transport: Transport, spec: LogSpec, head: relay_store.LogHea
                     continue
                 if link.position in found and found[link.position].link.leaf != link.leaf:
                     raise Conflict("topic_forked", f"the topic holds two different events at {link.position}")
+                key, trace = record.key or b"", dict(record.headers).get("traceparent", b"")
                 found[link.position] = Found(
-                    link, partition, (record.key or b"").decode(), record.value, decode(record.value)
+                    link, partition, key.decode(), record.value, decode(record.value), trace.decode()
                 )
     ordered = [found[position] for position in sorted(found)]
     _require_chain(ordered, head)
@@ -144,7 +146,8 @@ async def _import(
             rows.append(
                 (
                     event.position, event.id, event.event.stream, event.version, event.event.data.TYPE,
-                    event.event.key, one.partition, *tail, event.recorded, event.id, one.link.leaf, one.value, "",
+                    event.event.key, one.partition, *tail, event.recorded, event.id, one.link.leaf, one.value,
+                    one.trace,
                 )
             )  # fmt: skip
             head.tail_positions[one.partition], head.tail_leaves[one.partition] = event.position, one.link.leaf

@@ -82,10 +82,12 @@ class Relay:
     ) -> None:
         self._database, self._topic, self._connect, self._listener = database, topic, connect, listener
         self.status = Status()
+        self._at_end = time.monotonic()
 
     async def run(self) -> None:
         """Lead when nobody else does, term after term, until cancelled."""
         failures = 0
+        LAG.set_function(self.lag_seconds)
         while True:
             try:
                 async with store.leadership(self._database.url) as leads:
@@ -110,6 +112,10 @@ class Relay:
             self.status.compared = False
             await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)] if self.status.leading else 1.0)
 
+    def lag_seconds(self) -> float:
+        """How long ago all that was recorded was known to be published; it grows while the relay cannot work."""
+        return time.monotonic() - self._at_end if self.status.leading else 0.0
+
     async def _term(self, leads: Callable[[], bool]) -> None:
         TERMS.inc()
         transport = await self._connect()
@@ -123,7 +129,9 @@ class Relay:
 
     async def _publish(self, term: Term, leads: Callable[[], bool]) -> None:
         while leads():
-            if not await term.publish():
+            busy = await term.publish()
+            self._at_end = max(self._at_end, term.at_end)
+            if not busy:
                 await self._listener.wait()
 
     async def _seal(self, term: Term, leads: Callable[[], bool]) -> None:
@@ -175,6 +183,7 @@ class Term:
         self._tracks: dict[Where, Track] = {(topic.name, p): Track((topic.name, p)) for p in range(topic.partitions)}
         self._cluster = ""
         self.published_to = 0
+        self.at_end = 0.0
         self._moved = asyncio.Event()
         self._sealed = 0
         self._feeds: dict[str, Track] = {}
@@ -299,7 +308,8 @@ class Term:
         if rows:
             self.published_to = rows[-1]["position"]
             self._moved.set()
-            LAG.set(max(0.0, time.time() - rows[-1]["recorded"].timestamp()))
+        if len(rows) < READ_ROWS:
+            self.at_end = time.monotonic()
         return bool(rows)
 
     async def publish_feeds(self) -> bool:
@@ -324,7 +334,7 @@ class Term:
         """Send one partition's rows, batch by batch; what the topic has already is left out."""
         tail = track.stand.tail
         outgoing, tails = [], []
-        for _, position, key, previous, previous_leaf, leaf, body, trace, _ in rows:
+        for _, position, key, previous, previous_leaf, leaf, body, trace in rows:
             if position <= track.stand.tail.position:
                 continue
             if (previous, previous_leaf) != tail:

@@ -56,12 +56,12 @@ async def feeds(connection: AsyncConnection) -> list[str]:
 
 
 _EVENTS_AFTER = (
-    "SELECT partition, position, key, previous_position, previous_leaf, leaf, body, trace, recorded "
+    "SELECT partition, position, key, previous_position, previous_leaf, leaf, body, trace "
     "FROM log.events WHERE position > $1 ORDER BY position LIMIT $2"
 )
 _ENTRIES_AFTER = (
     "SELECT e.feed, e.sequence AS position, e.feed AS key, e.sequence - 1 AS previous_position, "
-    "e.previous_leaf, e.leaf, e.body, '' AS trace, e.recorded "
+    "e.previous_leaf, e.leaf, e.body, '' AS trace "
     "FROM unnest($1::text[], $2::bigint[]) AS f (feed, after) "
     "JOIN log.feed_heads h ON h.feed = f.feed AND h.sequence > f.after "
     "JOIN LATERAL (SELECT * FROM log.feed_entries e WHERE e.feed = f.feed AND e.sequence > f.after "

@@ -61,15 +61,15 @@ async def projections(_: Operator, runtime: Here) -> Json:
     items = []
     async with runtime.database.reading() as connection:
         for running in runtime.projections:
+            parked = await registry.parked_counts(connection, running.spec.name)
             for version, state in (await registry.versions(connection, running.spec.name)).items():
                 parts = await registry.partitions(connection, running.spec.name, version)
-                parked = await registry.parked_count(connection, running.spec.name, version)
                 items.append(
                     {
                         "projection": running.spec.name,
                         "version": version,
                         "state": state,
-                        "parked": parked,
+                        "parked": parked.get(version, 0),
                         "partitions": [
                             {
                                 "topic": p.topic,

@@ -134,6 +134,9 @@ class Runtime:
             if self.log and not await store_compared(connection):
                 found.append(Reason("store_not_compared", "the store was restored; the relay compares it first", True))
             for live in self.projections:
+                for version, parked in (await registry.parked_counts(connection, live.spec.name)).items():
+                    where = f"{live.spec.name} v{version}"
+                    found.append(Reason("projection_parked", f"{where}: {parked} records were put aside", False))
                 for version in live.running:
                     for part in await registry.partitions(connection, live.spec.name, version):
                         if part.state != "running":

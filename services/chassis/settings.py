@@ -8,6 +8,10 @@ from typing import Annotated
 from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from services.chassis.errors import Invalid
+
+FEED_SECRET_BYTES = 32
+
 
 class Issuer(BaseModel):
     """A token issuer that the service trusts."""
@@ -18,7 +22,7 @@ class Issuer(BaseModel):
 
 
 class Settings(BaseSettings):
-    """Everything a process may be told from outside. Every option that matters has no silent default in production."""
+    """Everything a process may be told from outside. A service that runs for real needs more: `require_complete`."""
 
     model_config = SettingsConfigDict(env_prefix="APUDIAARI_", extra="ignore")
 
@@ -30,7 +34,7 @@ class Settings(BaseSettings):
     kafka_idempotent: bool = True
     kafka_exact_end_offsets: bool = True
     kafka_session_ms: Annotated[int, Field(ge=1000, le=300_000)] = 20_000
-    kafka_replication: Annotated[int, Field(ge=1, le=5)] = 1
+    kafka_replication: Annotated[int, Field(ge=1, le=5)] = 3
     kafka_username: str | None = None
     kafka_password: SecretStr | None = None
 
@@ -45,9 +49,20 @@ class Settings(BaseSettings):
     oidc_client_secret: SecretStr = SecretStr("")
 
     signing_key_file: Path | None = None
-    public_keys_file: Path | None = None
     feed_secret: SecretStr = SecretStr("")
     synthetic: bool = False
+
+    def require_complete(self) -> None:
+        """What has no default that is right outside a test. Raises Invalid ``settings_incomplete`` with what lacks."""
+        lacking = {
+            "SIGNING_KEY_FILE": self.signing_key_file is None,
+            "FEED_SECRET": len(self.feed_secret_bytes) < FEED_SECRET_BYTES,
+            "ISSUERS": not self.issuers,
+        }
+        names = [f"APUDIAARI_{name}" for name, lacks in lacking.items() if lacks]
+        if names:
+            detail = f"Set {', '.join(names)} (a feed secret has {2 * FEED_SECRET_BYTES} hexadecimal digits or more)."
+            raise Invalid("settings_incomplete", detail)
 
     @property
     def bootstrap_servers(self) -> list[str]:

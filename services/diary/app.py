@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
-
-from services.chassis import service
 from services.chassis.service import Service
-from services.chassis.settings import Settings
 from services.diary import api, cli, consumers, document_pages, handlers, import_api, import_pages, pages
 
 SERVICE = Service(
@@ -22,8 +18,3 @@ SERVICE = Service(
         "/counter/imports": import_api.MAX_FORM_BYTES,
     },
 )
-
-
-def create() -> FastAPI:
-    """The ASGI app, with settings from the environment."""
-    return service.create_app(SERVICE, Settings())

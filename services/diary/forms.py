@@ -19,7 +19,6 @@ from services.diary.reading import Visit
 
 MAX_ACTS_ON_PAGE = 10
 ACT_FIELDS = ("service", "task", "channel", "quantity", "minutes", "performed_by")
-VISIT_FIELDS = ("day", "time", "late_reason", "customers", "language", "language_asked")
 Form = dict[str, str]
 
 

@@ -48,8 +48,6 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "late": ("true", "false"),
 }
 """Dimensions whose values are a published code list."""
-REGISTERED = ("point", "provider", "authority", "authority_family", "payer", "service")
-"""Dimensions whose values are in the register; they are looked up before a question is answered."""
 DIMENSIONS = (
     "day", "month", "year", "weekday", "hour", "point", "municipality", "region", "provider", "authority",
     "authority_family", "payer", "service", *CODES,

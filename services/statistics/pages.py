@@ -161,12 +161,13 @@ async def operations(_: Operator, runtime: Here, request: Request) -> Response:
     web = cast(Web, request.app.state.web)
     async with runtime.database.reading() as connection:
         versions = []
+        counts = await registry.parked_counts(connection, NAME)
         for version, state in (await registry.versions(connection, NAME)).items():
             versions.append(
                 {
                     "version": version,
                     "state": state,
-                    "parked": await registry.parked_count(connection, NAME, version),
+                    "parked": counts.get(version, 0),
                     "partitions": await registry.partitions(connection, NAME, version),
                 }
             )

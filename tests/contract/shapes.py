@@ -102,6 +102,6 @@ PATHS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "statistics": {"/api/cube": ("get",)},
 }  # fmt: skip
-"""Stable paths of design.md §11 that issue 3 asks for, with their methods; {} is a parameter."""
+"""Stable paths of design.md §11 that are built, with their methods; {} is a parameter."""
 EVERYWHERE = {"/health/live": ("get",), "/health/ready": ("get",), "/metrics": ("get",)}
 OF_A_LOG = {"/api/feeds/{}": ("get",), "/api/feeds/{}/manifests/{}": ("get",)}

@@ -1,4 +1,4 @@
-"""Bad input gets its own code, says where and what to do, and changes nothing (issue 3, "Bad input"; RFC 9457)."""
+"""Bad input gets its own code, says where and what to do, and changes nothing (RFC 9457)."""
 
 from __future__ import annotations
 

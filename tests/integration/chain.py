@@ -42,6 +42,7 @@ def settings_of(where: ServiceDatabase, broker: Broker) -> Settings:
         kafka_idempotent=broker.idempotent,
         kafka_exact_end_offsets=broker.idempotent,
         kafka_session_ms=session_ms(broker),
+        kafka_replication=1,
         feed_secret=SecretStr(FEED_SECRET),
     )
 

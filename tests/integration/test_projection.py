@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from aiokafka import TopicPartition
+from prometheus_client import REGISTRY
 
 from deploy.dev.broker import Broker
 from schemas import upcasters
@@ -222,12 +223,20 @@ async def test_poison_is_parked_and_applied_once_after_the_reader_was_mended(
         assert await times(chain) == [(1, 1), (2, 1), (4, 1), (5, 1)]
         [record] = await parked.listed(chain.database, chain.spec)
         assert (record.partition, record.position, bytes(record.body)) == (0, 3, POISONED[1][1])
+        await eventually(lambda: counted_as_parked(chain, 1))
         assert await parked.retry(chain.database, chain.spec) == (0, 1)
         mend(monkeypatch)
         both = await asyncio.gather(*(parked.retry(chain.database, chain.spec) for _ in range(2)))
         assert {refused for _, refused in both} == {0}
         assert await parked.listed(chain.database, chain.spec) == []
+        await eventually(lambda: counted_as_parked(chain, 0))
     assert await times(chain) == [(1, 1), (2, 1), (3, 1), (4, 1), (5, 1)]
+
+
+async def counted_as_parked(chain: Chain, count: int) -> bool:
+    """Whether the gauge says so."""
+    labels = {"projection": chain.spec.name, "version": "1"}
+    return REGISTRY.get_sample_value("apudiaari_projection_parked", labels) == count
 
 
 def mend(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -141,6 +141,8 @@ async def test_poison_is_parked_shown_without_its_contents_and_applied_later(
         assert "parked retry" in page.text and "piste-732-1" not in page.text
         dashboard = await service.http.get("/?lang=en", headers=token_issuer.headers("ministry"))
         assert "1 record waits" in dashboard.text
+        ready = await service.http.get("/health/ready")
+        assert ready.status_code == 200 and "projection_parked" in {each["code"] for each in ready.json()["reasons"]}
     assert await parked.retry(app, SPEC) == (0, 1)
     async with app.transaction() as connection:  # As if a newer reader could read it.
         await connection.execute(text("UPDATE projection.parked SET body = :body"), {"body": at_position(good, 1)})

@@ -1,4 +1,4 @@
-"""`make sim`: many seeds of the whole, until told to stop or until one ends wrong; `SEED=17` replays one and tells it.
+"""`make sim`: the rule alone over 3,000 seeds, then many seeds of the whole; `SEED=17` replays one and tells it.
 
 Environment: SEED (one seed), FIRST and SEEDS (a range, default 0 and 100).
 """
@@ -34,7 +34,7 @@ def main() -> int:
 
 
 async def play(databases: Databases) -> int:
-    """One seed with its story, or many with a line each hundred."""
+    """One seed with its story, or many with a line each ten."""
     one = os.environ.get("SEED", "")
     if one:
         wrong, story = await live(int(one), databases)

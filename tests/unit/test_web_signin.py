@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
 from pydantic import SecretStr
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 from werkzeug.serving import make_server
 
 from deploy.dev.people import people_app
@@ -39,12 +39,14 @@ KEY = ECKey.generate_key("P-256", {"kid": "k1"})
 
 
 @pytest.fixture(scope="module")
-def database_of(empty_database: Callable[[str], ServiceDatabase]) -> ServiceDatabase:
+async def database_of(empty_database: Callable[[str], ServiceDatabase]) -> ServiceDatabase:
     made = empty_database("diary")
-    engine = create_engine(made.owner_dsn.replace("postgresql://", "postgresql+psycopg://", 1))
-    with engine.begin() as connection:
-        create_session_table(Operations(MigrationContext.configure(connection)), "diary_app")
-    engine.dispose()
+    owner = Database(made.owner_dsn)
+    async with owner.transaction() as connection:
+        await connection.run_sync(
+            lambda it: create_session_table(Operations(MigrationContext.configure(it)), "diary_app")
+        )
+    await owner.close()
     return made
 
 

@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-PER_CENT = 100
-"""Ten-thousandths of a euro in a cent."""
-
 
 def ten_thousandths(price: str) -> int:
     """``"12.3"`` → 123000. Raises ValueError for more than four decimals."""

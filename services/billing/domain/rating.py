@@ -175,7 +175,7 @@ def with_units(priced: pl.DataFrame, order: Sequence[str] = ("day", "commissione
 
 
 def _lines(billed: pl.DataFrame) -> pl.DataFrame:
-    """One line per key, commissioner, clause and price; the cent is rounded here and nowhere else."""
+    """One line per key, commissioner, clause and price; an act's cent is rounded here, once per line."""
     by = [*KEY, "commissioner", "exempt_reason", "clause", "unit", "price"]
     return (
         billed.group_by(by)

@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 HASH_BYTES = 32
 TILE_HEIGHT = 8
-TILE_WIDTH = 1 << TILE_HEIGHT
 
 _LEAF = b"\x00"
 _NODE = b"\x01"

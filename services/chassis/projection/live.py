@@ -20,6 +20,7 @@ from services.chassis import broker as clients
 from services.chassis.db import Database
 from services.chassis.projection import registry
 from services.chassis.projection.consume import Driver
+from services.chassis.projection.metrics import PARKED
 from services.chassis.projection.model import ProjectionSpec
 from services.chassis.projection.projector import Projector
 from services.chassis.settings import Settings
@@ -81,6 +82,7 @@ class LiveProjection:
     def __init__(self, settings: Settings, database: Database, spec: ProjectionSpec) -> None:
         self._settings, self._database, self.spec = settings, database, spec
         self.running: dict[int, LiveVersion] = {}
+        self._ending: list[asyncio.Task[None]] = []
         self.error = ""
 
     async def run(self) -> None:
@@ -96,16 +98,20 @@ class LiveProjection:
                     LOGGER.warning("projection %s not running yet: %r", self.spec.name, error)
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
-            for live in self.running.values():
-                await live.stop()
+            for version in list(self.running):
+                self._end(version)
+            await asyncio.gather(*self._ending, return_exceptions=True)
 
     async def _follow(self) -> None:
         """Start the versions that appeared, stop those that went."""
         async with self._database.reading() as connection:
             versions = await registry.versions(connection, self.spec.name)
+            parked = await registry.parked_counts(connection, self.spec.name)
+        for version in versions:
+            PARKED.labels(self.spec.name, version).set(parked.get(version, 0))
         wanted = {version for version, state in versions.items() if state in FOLDED_HERE}
         for version in self.running.keys() - wanted:
-            await self.running.pop(version).stop()
+            self._end(version)
         for version in sorted(wanted - self.running.keys()):
             live = LiveVersion(self._settings, self._database, self.spec, version)
             try:
@@ -114,3 +120,8 @@ class LiveProjection:
                 await live.stop()
                 raise
             self.running[version] = live
+
+    def _end(self, version: int) -> None:
+        """Stop a version in a task of its own: cut off half-way, its consumer would keep its seat in the group."""
+        self._ending = [task for task in self._ending if not task.done()]
+        self._ending.append(asyncio.create_task(self.running.pop(version).stop()))

@@ -22,7 +22,7 @@ DELAY_SECONDS = Histogram(
 STOPPED = Gauge(
     "apudiaari_projection_stopped", "1 while a partition is stopped", ["projection", "topic", "partition", "why"]
 )
-PARKED = Gauge("apudiaari_projection_parked", "Records put aside and not yet applied", ["projection"])
+PARKED = Gauge("apudiaari_projection_parked", "Records put aside and not yet applied", ["projection", "version"])
 WHY = ("ahead", "forked", "halted", "hold")
 
 

@@ -68,11 +68,3 @@ class ProjectionSpec:
     def source(self, topic: str) -> Source:
         """The source of a topic name."""
         return next(source for source in self.sources if source.topic.name == topic)
-
-
-@dataclass(frozen=True, slots=True)
-class Poison:
-    """A record that the reader model refuses. ``row`` is its place in the slice."""
-
-    row: int
-    reason: str

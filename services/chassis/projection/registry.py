@@ -11,8 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.chassis.errors import Conflict, NotFound
 from services.chassis.projection.model import ProjectionSpec
 
-CHANNEL = "projection"
-
 
 class TopicPosition(NamedTuple):
     """Where a projection stands in a topic.
@@ -207,13 +205,13 @@ async def held(connection: AsyncConnection, projection: str) -> dict[str, int]:
     return {row.topic: row.position for row in rows}
 
 
-async def parked_count(connection: AsyncConnection, projection: str, version: int) -> int:
-    """Records put aside and not yet applied."""
-    count = await connection.scalar(
+async def parked_counts(connection: AsyncConnection, projection: str) -> dict[int, int]:
+    """How many records each version has put aside and not yet applied; no entry means none."""
+    rows = await connection.execute(
         text(
-            "SELECT count(*) FROM projection.parked "
-            "WHERE projection = :projection AND version = :version AND applied IS NULL"
+            "SELECT version, count(*) AS parked FROM projection.parked "
+            "WHERE projection = :projection AND applied IS NULL GROUP BY version"
         ),
-        {"projection": projection, "version": version},
+        {"projection": projection},
     )
-    return int(count or 0)
+    return {row.version: row.parked for row in rows}

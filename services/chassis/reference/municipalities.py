@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-CLASSIFICATION_YEAR = 2024
 SAMI_HOMELAND = frozenset({"047", "148", "758", "890"})
 """Enontekiö, Inari, Sodankylä and Utsjoki (974/1995 §4; of Sodankylä the northern part)."""
 ALAND = "21"
