@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from services.chassis import logs, migrate
 from services.chassis.db import Database
 from services.chassis.errors import ApudiaariError, Invalid, NotFound
-from services.chassis.process import calm_collector
+from services.chassis.process import tune
 from services.chassis.projection import ProjectionSpec, parked, registry
 from services.chassis.projection.rebuild import Rebuild, Rebuilt
 from services.chassis.runtime import ROLES
@@ -38,7 +38,7 @@ def main(service: Service, arguments: Sequence[str] | None = None) -> int:
             print(f"settings_invalid: {name}: {error['msg']}", file=sys.stderr)
         return 2
     logs.configure(service.name, settings.log_level)
-    calm_collector()
+    tune()
     try:
         return int(chosen.verb(service, settings, chosen) or 0)
     except ApudiaariError as refusal:

@@ -49,32 +49,40 @@ def schema_of(source: Source) -> pl.Struct:
 
 
 def decode_records(source: Source, records: Sequence[Raw]) -> Decoded:
-    """Decode, check and shape the records of one topic."""
-    frames: list[pl.DataFrame] = []
+    """Decode, check and shape the records of one topic.
+
+    Decoding is fast in slices, checking in one go: each of its many small steps would wait for the event loop's thread.
+    """
+    sound: list[tuple[pl.Series, pl.DataFrame]] = []
+    judged = [_empty(source)]
     poison: dict[int, str] = {}
     for start in range(0, len(records), SLICE_EVENTS):
-        piece = records[start : start + SLICE_EVENTS]
-        frame, bad = _decode_slice(source, piece)
-        frames.append(frame.with_columns((pl.col("row") + start).cast(pl.Int64)))
-        poison.update({start + row: reason for row, reason in bad.items()})
-    frame = pl.concat(frames) if frames else _empty(source)
+        text = as_text([record.value for record in records[start : start + SLICE_EVENTS]])
+        try:
+            frame = decode(text, schema_of(source))
+        except (pl.exceptions.PolarsError, UnicodeDecodeError):
+            frame, refused = _one_by_one(source, records, range(start, start + len(text)))
+            judged.append(frame)
+            poison |= refused
+        else:
+            numbers = pl.Series("row", range(start, start + len(text)), dtype=pl.Int64)
+            sound.append((text, frame.insert_column(0, numbers)))
+    if sound:
+        frame = pl.concat([frame for _, frame in sound])
+        doubtful = _doubtful(source, pl.concat([text for text, _ in sound]), frame)
+        if doubtful.any():
+            again, refused = _one_by_one(source, records, frame["row"].filter(doubtful).to_list())
+            judged.append(again)
+            poison |= refused
+            frame = frame.filter(~doubtful)
+        judged.append(frame)
+    frame = judged[-1] if len(judged) == 2 else pl.concat(judged).sort("row")
     return _shaped(source, records, frame, poison)
 
 
-def _decode_slice(source: Source, records: Sequence[Raw]) -> tuple[pl.DataFrame, dict[int, str]]:
-    """The slice as a frame with its row numbers, the refused rows left out."""
-    schema = schema_of(source)
-    text = as_text([record.value for record in records])
-    try:
-        frame = decode(text, schema)
-    except (pl.exceptions.PolarsError, UnicodeDecodeError):
-        return _one_by_one(source, records, range(len(records)))
-    doubtful = suspects(text, frame, source.topic.owner) | frame["type"].is_in(list(UPCASTERS)).fill_null(True)
-    numbered = frame.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
-    if not doubtful.any():
-        return numbered, {}
-    judged, poison = _one_by_one(source, records, doubtful.arg_true().to_list())
-    return pl.concat([numbered.filter(~doubtful), judged]).sort("row"), poison
+def _doubtful(source: Source, text: pl.Series, frame: pl.DataFrame) -> pl.Series:
+    """Which rows the reader model must judge: suspects, and old versions."""
+    return suspects(text, frame, source.topic.owner) | frame["type"].is_in(list(UPCASTERS)).fill_null(True)
 
 
 def _one_by_one(source: Source, records: Sequence[Raw], rows: Sequence[int]) -> tuple[pl.DataFrame, dict[int, str]]:

@@ -11,7 +11,7 @@ from typing import Any
 import uvicorn
 
 from services.chassis.log import Command, Outcome
-from services.chassis.process import calm_collector
+from services.chassis.process import tune
 from services.chassis.service import create_app
 from services.chassis.settings import Settings
 from services.diary.app import SERVICE
@@ -35,7 +35,7 @@ class Forgetful:
 
 
 if __name__ == "__main__":
-    calm_collector()
+    tune()
     settings = Settings()
     app = create_app(SERVICE, settings, roles=())
     app.state.runtime._writer = Forgetful()

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer
 
 from schemas.topics import DIARY
 from services.chassis import broker
-from services.chassis.process import calm_collector
+from services.chassis.process import tune
 from tests.load.bench import settings_of
 
 BATCH = 20_000
@@ -80,7 +80,7 @@ def _figures(events: int, size: int, seconds: float) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    calm_collector()
+    tune()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--client", choices=("aiokafka", "confluent"), default="aiokafka")
     client = parser.parse_args().client

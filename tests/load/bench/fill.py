@@ -21,7 +21,7 @@ from services.chassis.db import Database
 from services.chassis.errors import ApudiaariError
 from services.chassis.log import Command, LogSpec, Writer
 from services.chassis.log.writer import BULK_BATCH
-from services.chassis.process import calm_collector
+from services.chassis.process import tune
 from services.chassis.relay import Term
 from services.chassis.settings import Settings
 from services.chassis.transport import KafkaTransport
@@ -114,7 +114,7 @@ async def run(visits: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    calm_collector()
+    tune()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--visits", type=int, default=1_000_000)
     print(json.dumps(uvloop.run(run(parser.parse_args().visits))))

@@ -17,7 +17,7 @@ from aiokafka import TopicPartition
 
 from services.chassis import broker
 from services.chassis.db import Database
-from services.chassis.process import calm_collector
+from services.chassis.process import tune
 from services.chassis.projection import registry
 from services.chassis.projection.consume import Driver, catch_up, seek_to_stored
 from services.chassis.projection.model import ProjectionSpec
@@ -110,7 +110,7 @@ async def run(service: str, marks: Sequence[int]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    calm_collector()
+    tune()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--service", required=True)
     parser.add_argument("--marks", default="250000,500000,1000000")
