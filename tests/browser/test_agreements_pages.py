@@ -15,7 +15,7 @@ import httpx
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 from pydantic import SecretStr
 
 from deploy.dev.process import free_port
@@ -25,12 +25,11 @@ from services.chassis.service import create_app
 from services.chassis.settings import Issuer, Settings
 from tests.support.databases import ServiceDatabase
 from tests.support.tokens import TokenIssuer
-from tests.support.unproven import not_proven
 
-CHROMIUM = Path("/usr/bin/chromium")
 NAMES = {"fi": "Sallan kunta", "sv": "Salla kommun", "en": "Municipality of Salla"}
 KELA = {"fi": "Kansaneläkelaitos", "sv": "Folkpensionsanstalten", "en": "Social Insurance Institution"}
 pytestmark = pytest.mark.browser
+pytest_plugins = ["tests.support.browsing"]
 
 
 @dataclass(frozen=True)
@@ -102,31 +101,6 @@ def _fill(site: Site) -> None:
     for role, party in (("provider", "kunta-732"), ("authority", "kela")):
         body = {"id": str(uuid4()), "version": 1}
         site.call("POST", f"/api/agreements/{site.agreement}/approvals", body, role, party)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        not_proven("the pages of agreements in a browser (no Chromium)")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def person(browser: Browser, site: Site) -> Iterator[Callable[..., Page]]:
-    """`person("authority", "kela", …)`: a page of somebody signed in; without JavaScript unless asked for."""
-    contexts = []
-
-    def open_page(role: str | None, party: str | None = None, *, script: bool = False, **options: Any) -> Page:
-        headers = site.issuer.headers(role, party) if role else {}
-        contexts.append(browser.new_context(extra_http_headers=headers, java_script_enabled=script, **options))
-        return contexts[-1].new_page()
-
-    yield open_page
-    for context in contexts:
-        context.close()
 
 
 PAGES = ("/", "/?state=ended", "/points", "/points/piste-732-1", "{a}", "{a}/approve", "{a}/amend", "{a}/terminate")

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -17,7 +16,7 @@ import httpx
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 from sqlalchemy import text
 
 from deploy.dev.process import free_port
@@ -31,12 +30,11 @@ from tests.integration.billing_stage import Stage, settings_for
 from tests.support.billing_world import PROVIDER, act, ident, tariff
 from tests.support.databases import ServiceDatabase
 from tests.support.tokens import TokenIssuer
-from tests.support.unproven import not_proven
 
-CHROMIUM = Path("/usr/bin/chromium")
 SHOTS = os.environ.get("APUDIAARI_SHOTS")
 """A folder for screenshots of every page, to be looked at."""
 pytestmark = pytest.mark.browser
+pytest_plugins = ["tests.support.browsing"]
 
 
 @dataclass
@@ -135,31 +133,6 @@ def _history(stage: Stage, before: str, last: str) -> None:
             history.visit(f"{month}-d{number}", f"{month}-{1 + number % 28:02d}", act("dvv", "muuttoilmoitus"))
         history.visit(f"{month}-own", f"{month}-05", act(PROVIDER, "yleisneuvonta"))
         history.visit(f"{month}-out", f"{month}-05", act(service="opintotuki"))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        not_proven("the pages of billing in a browser (no Chromium)")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def person(browser: Browser, site: Site) -> Iterator[Callable[..., Page]]:
-    """`person("authority", "kela", …)`: a page of somebody signed in; without JavaScript unless asked for."""
-    contexts = []
-
-    def open_page(role: str | None, party: str | None = None, *, script: bool = False, **options: Any) -> Page:
-        headers = site.issuer.headers(role, party) if role else {}
-        contexts.append(browser.new_context(extra_http_headers=headers, java_script_enabled=script, **options))
-        return contexts[-1].new_page()
-
-    yield open_page
-    for context in contexts:
-        context.close()
 
 
 def addresses(site: Site) -> dict[str, str]:

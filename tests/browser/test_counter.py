@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import os
 import re
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,21 +13,15 @@ from typing import Any
 import httpx
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Page, expect
 
-from deploy.dev.layout import REPOSITORY
-from deploy.dev.lifecycle import HttpProgram, end_all, service_program
-from deploy.dev.process import free_port
 from services.chassis.db import Database
 from tests.support import diary
+from tests.support.browsing import chromium, require_chromium, serving
 from tests.support.databases import ServiceDatabase
-from tests.support.diary_app import FEED_SECRET
 from tests.support.tokens import TokenIssuer
-from tests.support.unproven import not_proven
 
 pytestmark = pytest.mark.browser
-CHROMIUM = Path("/usr/bin/chromium")
-HAS_CHROMIUM = CHROMIUM.exists()
 SHOTS = os.environ.get("SCREENSHOTS")
 
 
@@ -53,41 +45,16 @@ class Counter:
 
 
 @pytest.fixture(scope="module")
-def issuer(run_folder: Path) -> Iterator[TokenIssuer]:
-    found = TokenIssuer(run_folder / "counter-issuer")
-    found.start()
-    yield found
-    found.stop()
-
-
-@pytest.fixture(scope="module")
 async def counter(
-    run_folder: Path, service_database: Callable[[str], ServiceDatabase], issuer: TokenIssuer
+    run_folder: Path, service_database: Callable[[str], ServiceDatabase], token_issuer: TokenIssuer
 ) -> AsyncIterator[Counter]:
-    if not HAS_CHROMIUM:
-        not_proven("the counter page in a browser (chromium not installed)")
-    database, port = service_database("diary"), free_port()
+    require_chromium()
+    database = service_database("diary")
     connected = Database(database.app_dsn, pool_size=2)
     await diary.know(connected, diary.small_register())
     await connected.close()
-    trusted = [{"issuer": issuer.url, "jwks_url": f"{issuer.url}/jwks.json"}]
-    environment = {
-        **database.environment(),
-        "APUDIAARI_PORT": str(port),
-        "APUDIAARI_FEED_SECRET": FEED_SECRET,
-        "APUDIAARI_ISSUERS": json.dumps(trusted),
-        "APUDIAARI_SYNTHETIC": "true",
-    }
-    argv = [sys.executable, "-m", "services.diary", "serve", "--roles", "serve"]
-    program = service_program("diary", argv, environment, log=run_folder / "counter.log", repository=REPOSITORY)
-    service = HttpProgram(program, port=port, ready_path="/health/ready")
-    service.spawn()
-    await service.until_ready()
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield Counter(f"http://127.0.0.1:{port}", browser, issuer)
-        await browser.close()
-    await end_all([service])
+    async with serving("diary", database, run_folder, token_issuer) as url, chromium() as browser:
+        yield Counter(url, browser, token_issuer)
 
 
 @pytest.fixture

@@ -9,25 +9,22 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from deploy.dev.environment import SERVICES
 from tests.architecture.sources import ROOT
+from tests.support.browsing import chromium
 from tests.support.isolation.people import ADVISER, KELA, MANAGER, MINISTRY, OPERATOR, PROVIDER, PUBLIC, DataSet, Person
 from tests.support.isolation.requests import api_routes
 from tests.support.isolation_fixtures import Platform
-from tests.support.unproven import not_proven
 
 pytest_plugins = ["tests.support.isolation_fixtures"]
 pytestmark = pytest.mark.browser
 
-CHROMIUM = Path("/usr/bin/chromium")
-HAS_CHROMIUM = CHROMIUM.exists()
 SCREENS = ROOT / ".run" / "screens"
 SCREENS.mkdir(parents=True, exist_ok=True)
 WIDE, NARROW = 1280, 320
@@ -122,13 +119,9 @@ NO_PAGES = re.compile(r"^/(api|static|health|metrics|openapi|sign-|live|download
 
 
 @pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator[Browser]:
-    if not HAS_CHROMIUM:
-        not_proven("the pages of the services in a browser (no Chromium)")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+async def window() -> AsyncIterator[Browser]:
+    async with chromium() as browser:
         yield browser
-        await browser.close()
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -139,9 +132,9 @@ async def test_no_page_is_left_out(platform: Platform, service: str) -> None:
 
 
 @pytest.mark.parametrize("shown", PAGES, ids=lambda shown: f"{shown.service}-{shown.name}")
-async def test_a_page_is_fit_for_everybody(platform: Platform, chromium: Browser, shown: Shown) -> None:
+async def test_a_page_is_fit_for_everybody(platform: Platform, window: Browser, shown: Shown) -> None:
     address = platform.surface.world.base_urls[shown.service] + shown.path(platform.sets[0])
-    context = await chromium.new_context(locale="fi-FI", extra_http_headers=platform.surface.headers(shown.who))
+    context = await window.new_context(locale="fi-FI", extra_http_headers=platform.surface.headers(shown.who))
     tab = await context.new_page()
     said: list[str] = []
     tab.on("console", lambda message: said.append(message.text))

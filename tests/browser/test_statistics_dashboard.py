@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import re
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, expect
 
-from deploy.dev.layout import REPOSITORY
-from deploy.dev.lifecycle import HttpProgram, end_all, service_program
-from deploy.dev.process import free_port
 from services.chassis.db import Database
+from tests.support.browsing import chromium, require_chromium, serving
 from tests.support.databases import ServiceDatabase
 from tests.support.statistics_app import fold
 from tests.support.statistics_events import Logs, make_logs
 from tests.support.tokens import TokenIssuer
-from tests.support.unproven import not_proven
 
 pytestmark = pytest.mark.browser
-CHROMIUM = Path("/usr/bin/chromium")
-HAS_CHROMIUM = CHROMIUM.exists()
 
 
 @dataclass(frozen=True)
@@ -67,40 +60,16 @@ def visit() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def issuer(run_folder: Path) -> Iterator[TokenIssuer]:
-    found = TokenIssuer(run_folder / "dashboard-issuer")
-    found.start()
-    yield found
-    found.stop()
-
-
-@pytest.fixture(scope="module")
 async def dashboard(
-    run_folder: Path, service_database: Callable[[str], ServiceDatabase], issuer: TokenIssuer
+    run_folder: Path, service_database: Callable[[str], ServiceDatabase], token_issuer: TokenIssuer
 ) -> AsyncIterator[Dashboard]:
-    if not HAS_CHROMIUM:
-        not_proven("the dashboard in a browser (chromium not installed)")
-    database, port = service_database("statistics"), free_port()
+    require_chromium()
+    database = service_database("statistics")
     connected, logs = Database(database.app_dsn, pool_size=2), make_logs(800)
     await fold(connected, logs)
-    trusted = [{"issuer": issuer.url, "jwks_url": f"{issuer.url}/jwks.json"}]
-    environment = {
-        **database.environment(),
-        "APUDIAARI_PORT": str(port),
-        "APUDIAARI_ISSUERS": json.dumps(trusted),
-        "APUDIAARI_SYNTHETIC": "true",
-    }
-    argv = [sys.executable, "-m", "services.statistics", "serve", "--roles", "serve"]
-    program = service_program("statistics", argv, environment, log=run_folder / "dash.log", repository=REPOSITORY)
-    service = HttpProgram(program, port=port, ready_path="/health/ready")
-    service.spawn()
-    await service.until_ready()
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield Dashboard(f"http://127.0.0.1:{port}", browser, issuer, connected, logs)
-        await browser.close()
+    async with serving("statistics", database, run_folder, token_issuer) as url, chromium() as browser:
+        yield Dashboard(url, browser, token_issuer, connected, logs)
     await connected.close()
-    await end_all([service])
 
 
 async def test_a_new_visit_changes_the_figures_and_leaves_the_focus(dashboard: Dashboard) -> None:

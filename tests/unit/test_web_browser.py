@@ -3,19 +3,17 @@
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-from tests.support.unproven import not_proven
 from tests.unit.web_gallery.app import make_app
 
 pytestmark = pytest.mark.browser
-CHROMIUM = Path("/usr/bin/chromium")
+pytest_plugins = ["tests.support.browsing"]
 LANGUAGES = ("fi", "sv", "en")
 PAGES = ("/?who=adviser", "/?empty=1", "/nowhere?a=1")
 SCHEMES: tuple[dict[str, Any], ...] = (
@@ -39,23 +37,13 @@ def address() -> Iterator[str]:
     thread.join(5)
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        not_proven("pages in a browser (no chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.mark.parametrize("width", [1280, 320])
 @pytest.mark.parametrize("scheme", SCHEMES, ids=["light", "dark", "forced"])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_findings_and_no_sideways_scroll(
-    chromium: Browser, address: str, language: str, scheme: dict[str, Any], width: int
+    browser: Browser, address: str, language: str, scheme: dict[str, Any], width: int
 ) -> None:
-    context = chromium.new_context(viewport={"width": width, "height": 900}, **scheme)
+    context = browser.new_context(viewport={"width": width, "height": 900}, **scheme)
     page = context.new_page()
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
@@ -70,15 +58,15 @@ def test_no_findings_and_no_sideways_scroll(
     context.close()
 
 
-def test_the_web_font_is_used(chromium: Browser, address: str) -> None:
-    page = chromium.new_page()
+def test_the_web_font_is_used(browser: Browser, address: str) -> None:
+    page = browser.new_page()
     page.goto(address, wait_until="networkidle")
     assert page.evaluate("[...document.fonts].some(f => f.family.includes('Source Sans 3') && f.status === 'loaded')")
     page.close()
 
 
-def test_by_keyboard_the_first_stop_skips_the_header_and_focus_is_seen(chromium: Browser, address: str) -> None:
-    page = chromium.new_page()
+def test_by_keyboard_the_first_stop_skips_the_header_and_focus_is_seen(browser: Browser, address: str) -> None:
+    page = browser.new_page()
     page.goto(f"{address}/?empty=1&lang=fi", wait_until="networkidle")
     assert page.evaluate("document.activeElement.classList.contains('error-summary')"), "begins at what went wrong"
     page.evaluate("document.activeElement.blur()")
@@ -93,8 +81,8 @@ def test_by_keyboard_the_first_stop_skips_the_header_and_focus_is_seen(chromium:
     page.close()
 
 
-def test_targets_are_large_enough(chromium: Browser, address: str) -> None:
-    page = chromium.new_page(viewport={"width": 320, "height": 900})
+def test_targets_are_large_enough(browser: Browser, address: str) -> None:
+    page = browser.new_page(viewport={"width": 320, "height": 900})
     page.goto(f"{address}/?who=adviser", wait_until="networkidle")
     small = page.evaluate(
         """[...document.querySelectorAll('button, .button, header a, .pages a, select, input[type=number], .choice')]
@@ -106,8 +94,8 @@ def test_targets_are_large_enough(chromium: Browser, address: str) -> None:
     page.close()
 
 
-def test_a_form_is_sent_once_however_often_it_is_pressed(chromium: Browser, address: str) -> None:
-    page = chromium.new_page()
+def test_a_form_is_sent_once_however_often_it_is_pressed(browser: Browser, address: str) -> None:
+    page = browser.new_page()
     page.goto(f"{address}/?who=adviser", wait_until="networkidle")
     page.route("**/api/bodies", lambda route: route.abort())
     held_back = page.evaluate(
