@@ -20,7 +20,14 @@ from services.chassis.errors import Unavailable
 
 REFUSED = (DBAPIError, asyncpg.PostgresError)
 """What the database says no with: through SQLAlchemy, or where the driver itself is spoken to (COPY, `fetch`)."""
-LOST = (OperationalError, InterfaceError, OSError, asyncio.TimeoutError, asyncpg.PostgresConnectionError)
+LOST = (
+    OperationalError,
+    InterfaceError,
+    OSError,
+    asyncio.TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InternalClientError,  # COPY on a connection that ended underneath it.
+)
 
 Row = Any
 """A row as the driver gives it (asyncpg.Record): by name, by number, or unpacked."""
@@ -80,18 +87,22 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A READ COMMITTED transaction that commits at the end of the block."""
+        driver: Any = None
         try:
             async with self.engine.connect() as connection:
+                driver = (await connection.get_raw_connection()).driver_connection
                 transaction = await connection.begin()
                 try:
                     yield connection
                 except BaseException:
                     with suppress(Exception):
                         await transaction.rollback()
+                    if driver is not None and driver.is_closed():
+                        await connection.invalidate()  # The pool would not see it, and give it to the next.
                     raise
                 await transaction.commit()
         except Exception as error:
-            if is_lost(error):
+            if is_lost(error) or (driver is not None and driver.is_closed()):
                 raise OutcomeUnknown from error
             raise
 

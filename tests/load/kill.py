@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -22,7 +23,7 @@ from typing import Literal, NamedTuple
 import asyncpg
 
 from deploy.dev.environment import SERVICES
-from deploy.dev.layout import Ports
+from deploy.dev.layout import REPOSITORY, Ports
 from deploy.dev.process import free_port
 from deploy.dev.supervisor import Stack
 from schemas.topics import EVENT_TOPICS
@@ -36,6 +37,7 @@ TARGETS: dict[BrokerKind, tuple[str, ...]] = {
 }
 DEAD_S = 1.0
 WITHIN_S = 90.0
+KEPT_LOGS = REPOSITORY / ".run" / "kill-log"
 Say = Callable[[str], None]
 
 
@@ -163,6 +165,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="apudiaari-kill-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)
         outcome = asyncio.run(run(Path(folder), chosen.broker, chosen.rounds, chosen.seed, print))
+        if outcome.wrong:
+            shutil.copytree(Path(folder) / "log", KEPT_LOGS, dirs_exist_ok=True)
+            print(f"the logs are kept in {KEPT_LOGS}")
     print(*summary(outcome), sep="\n")
     return bool(outcome.wrong)
 
