@@ -20,6 +20,9 @@ REQUEST_TIMEOUT_MS = 30_000
 MAX_REQUEST_BYTES = 1_048_576
 MAX_FETCH_BYTES = 50 * 1024 * 1024
 PARTITION_FETCH_BYTES = 2 * 1024 * 1024
+METADATA_AGE_MS = 5_000
+"""How long a reader may go without seeing a topic that appeared after it joined, as on a broker that started empty. The
+libraries' default is five minutes, in which it would stand still without a word."""
 
 
 def security(settings: Settings) -> dict[str, Any]:
@@ -67,7 +70,7 @@ def consumer(settings: Settings, *topics: str, group_id: str | None = None) -> A
         session_timeout_ms=20_000,
         heartbeat_interval_ms=3_000,
         request_timeout_ms=40_000,
-        metadata_max_age_ms=30_000,
+        metadata_max_age_ms=METADATA_AGE_MS,
         check_crcs=False,
         isolation_level="read_uncommitted",
         **security(settings),
@@ -85,6 +88,7 @@ def faststream(settings: Settings) -> KafkaBroker:
         logger=None,
         allow_auto_create_topics=False,
         graceful_timeout=10.0,
+        metadata_max_age_ms=METADATA_AGE_MS,
         enable_idempotence=False,  # Nothing is published by it (the relay does), so it needs no right to write.
     )
 

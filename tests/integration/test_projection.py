@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from aiokafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 from prometheus_client import REGISTRY
 
 from deploy.dev.broker import Broker
@@ -318,3 +319,23 @@ async def test_a_zombie_finds_nothing_to_do(chain: Chain) -> None:
 def test_the_two_specs_differ_only_in_what_they_do_with_poison() -> None:
     halting: ProjectionSpec = DIARY_TALLY
     assert replace(PARKING, on_poison="halt") == halting
+
+
+@pytest.mark.parametrize("broker", [pytest.param("kafka", marks=pytest.mark.kafka)], indirect=True)
+async def test_a_topic_that_went_and_comes_again_is_found_soon(chain: Chain) -> None:
+    """As on a broker that started empty: readers join again before the topics are made, and are given nothing."""
+    live = chain.live()
+
+    async def reads(something: bool) -> bool:
+        return bool(live.running) and bool(live.running[1]._consumer().assignment()) == something
+
+    async with chain.running(live):
+        await eventually(lambda: reads(True))
+        admin = AdminClient(chain.broker.client_options())  # Held: a client that is collected ends its requests.
+        await asyncio.to_thread(admin.delete_topics([DIARY.name])[DIARY.name].result, 20)
+        await eventually(lambda: reads(False))
+        await clients.ensure_topics(chain.settings)
+        async with chain.running(chain.relay()):
+            await record(chain, 20)
+            await eventually(lambda: chain.folded(DIARY.name), says=chain.parts)
+    assert await counted(chain, 1) == await wanted(chain)
