@@ -90,14 +90,14 @@ class Database:
         driver: Any = None
         try:
             async with self.engine.connect() as connection:
-                driver = (await connection.get_raw_connection()).driver_connection
+                driver = await _driver_of(connection)
                 transaction = await connection.begin()
                 try:
                     yield connection
                 except BaseException:
                     with suppress(Exception):
                         await transaction.rollback()
-                    if driver is not None and driver.is_closed():
+                    if driver.is_closed():
                         await connection.invalidate()  # The pool would not see it, and give it to the next.
                     raise
                 await transaction.commit()
@@ -165,10 +165,16 @@ class Listener:
                 await self._connection.close(timeout=2)
 
 
-async def fetch(connection: AsyncConnection, statement: str, *values: Any) -> Sequence[Row]:
-    """Many rows by the driver's own protocol (``$1`` …), which costs a third of what rows of SQLAlchemy do."""
+async def _driver_of(connection: AsyncConnection) -> Any:
+    """The driver's own connection beneath SQLAlchemy's."""
     driver = (await connection.get_raw_connection()).driver_connection
     assert driver is not None
+    return driver
+
+
+async def fetch(connection: AsyncConnection, statement: str, *values: Any) -> Sequence[Row]:
+    """Many rows by the driver's own protocol (``$1`` …), which costs a third of what rows of SQLAlchemy do."""
+    driver = await _driver_of(connection)
     rows: Sequence[Row] = await driver.fetch(statement, *values)
     return rows
 
@@ -177,15 +183,13 @@ async def copy_rows(
     connection: AsyncConnection, schema: str, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
 ) -> None:
     """COPY rows (binary protocol) into a table inside the current transaction."""
-    driver = (await connection.get_raw_connection()).driver_connection
-    assert driver is not None
+    driver = await _driver_of(connection)
     await driver.copy_records_to_table(table, schema_name=schema, columns=list(columns), records=rows)
 
 
 async def copy_csv(connection: AsyncConnection, schema: str, table: str, columns: Sequence[str], source: Any) -> None:
     """COPY a CSV byte stream (a binary file object) into a table inside the current transaction."""
-    driver = (await connection.get_raw_connection()).driver_connection
-    assert driver is not None
+    driver = await _driver_of(connection)
     await driver.copy_to_table(
         table, schema_name=schema, columns=list(columns), source=source, format="csv", null="", header=False
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from services.chassis.errors import Invalid
@@ -51,6 +51,15 @@ class Settings(BaseSettings):
     signing_key_file: Path | None = None
     feed_secret: SecretStr = SecretStr("")
     synthetic: bool = False
+
+    @field_validator("feed_secret")
+    @classmethod
+    def _is_hexadecimal(cls, secret: SecretStr) -> SecretStr:
+        try:
+            bytes.fromhex(secret.get_secret_value())
+        except ValueError:
+            raise ValueError("a feed secret is an even number of hexadecimal digits") from None
+        return secret
 
     def require_complete(self) -> None:
         """What has no default that is right outside a test. Raises Invalid ``settings_incomplete`` with what lacks."""

@@ -28,6 +28,16 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "APUDIAARI_PORT" in capsys.readouterr().err
 
 
+def test_a_feed_secret_that_is_no_number_is_named_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("APUDIAARI_DATABASE_URL", DSN)
+    monkeypatch.setenv("APUDIAARI_FEED_SECRET", "not a number")
+    assert cli.main(SERVICE, ["serve"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("settings_invalid: APUDIAARI_FEED_SECRET: ") and "not a number" not in said
+
+
 @pytest.mark.parametrize("verb", ["serve", "project"])
 def test_no_service_runs_without_keys_and_issuers(
     verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

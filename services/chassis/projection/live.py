@@ -123,5 +123,6 @@ class LiveProjection:
 
     def _end(self, version: int) -> None:
         """Stop a version in a task of its own: cut off half-way, its consumer would keep its seat in the group."""
+        PARKED.labels(self.spec.name, version).set(0)  # A version that was dropped would keep its last count.
         self._ending = [task for task in self._ending if not task.done()]
         self._ending.append(asyncio.create_task(self.running.pop(version).stop()))
